@@ -1,0 +1,1 @@
+//! The compact binary encoding of the Hypercore stack: total decoders, infallible encoders

@@ -1,0 +1,1 @@
+//! Many named Hypercores in one store, replicated over one stream

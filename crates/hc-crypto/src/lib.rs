@@ -1,0 +1,1 @@
+//! Hashes, keys, signatures, manifests and capabilities of Hypercore

@@ -1,0 +1,1 @@
+//! Merkle tree, proofs and bitfields of Hypercore, as pure functions

@@ -1,0 +1,1 @@
+//! A secure, distributed append-only log, compatible with Node's hypercore 11

@@ -1,0 +1,2 @@
+//! Commands that a person or CI runs.
+fn main() {}
