@@ -1,1 +1,54 @@
-//! The compact binary encoding of the Hypercore stack: total decoders, infallible encoders
+//! The compact binary encoding that Hypercore's stack uses on the wire and on disk.
+//!
+//! A value is written to a [`Sink`] and read from a [`Reader`]:
+//!
+//! - **Encoding cannot fail.** [`Encode::encode`] is written once per type; run into a [`Count`] it gives the
+//!   length, run into a `Vec<u8>` it gives the bytes.
+//! - **Decoding is total.** Any bytes give a value or a [`DecodeError`] that says where. A decoder never allocates
+//!   more than the input could hold, whatever count the input claims.
+//!
+//! Integers are little-endian. A *varint* is one byte up to 252, then a marker byte (`0xfd`, `0xfe`, `0xff`) and two,
+//! four or eight bytes. As the numbers of the reference are JavaScript's, a varint above [`MAX_SAFE_UINT`] is an error.
+//!
+//! Follows npm compact-encoding 3.5.2, `index.js` and `raw.js`. Non-minimal varints are accepted, as there.
+//!
+//! # A type of one's own
+//!
+//! ```
+//! use compact_encoding::{put, Decode, DecodeError, Encode, Reader, Sink};
+//!
+//! #[derive(Debug, PartialEq)]
+//! struct Range { start: u64, name: String }
+//!
+//! impl Encode for Range {
+//!     fn encode<S: Sink>(&self, out: &mut S) {
+//!         put::uint(out, self.start);
+//!         put::string(out, &self.name);
+//!     }
+//! }
+//!
+//! impl Decode<'_> for Range {
+//!     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+//!         Ok(Self { start: reader.uint()?, name: reader.string()?.to_owned() })
+//!     }
+//! }
+//!
+//! let range = Range { start: 300, name: "log".into() };
+//! assert_eq!(range.encoded_len(), 3 + 1 + 3);
+//! assert_eq!(Range::from_bytes(&range.to_vec()), Ok(range));
+//! ```
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
+
+mod error;
+pub mod put;
+mod reader;
+mod sink;
+mod traits;
+
+pub use error::DecodeError;
+pub use reader::Reader;
+pub use sink::{Count, Sink};
+pub use traits::{Decode, Encode};
+
+/// The largest unsigned integer that the encoding carries: 2^53 - 1, the largest exact integer of JavaScript.
+pub const MAX_SAFE_UINT: u64 = (1 << 53) - 1;
