@@ -1,1 +1,29 @@
-//! Hashes, keys, signatures, manifests and capabilities of Hypercore
+//! What Hypercore hashes and signs, and with which keys.
+//!
+//! - [`hash`]: BLAKE2b-256 of leaves, parents and whole trees, each with its own first byte.
+//! - [`keys`]: the 32-byte values, each a type of its own, so that a discovery key is never taken for a key.
+//! - [`key_pair`]: Ed25519 signing, and the key pairs that a Corestore derives from names.
+//! - [`namespace`]: the constants that keep one use of a hash apart from another.
+//! - [`signable`]: what is signed for a tree, and the proof that a peer knows a core's key.
+//! - [`manifest`]: who may sign a log; its hash is the log's key.
+//! - [`verifier`]: signing and checking the head of a log under its manifest.
+//!
+//! Everything is a pure function. Seeds come from the caller; there is no randomness here.
+//!
+//! Follows npm hypercore-crypto 3.7.0, `index.js`, and npm hypercore 11.37.1, `lib/caps.js`, `lib/verifier.js`.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used))]
+
+pub mod hash;
+pub mod key_pair;
+pub mod keys;
+pub mod limits;
+pub mod manifest;
+pub mod multisig;
+pub mod namespace;
+pub mod signable;
+pub mod verifier;
+
+pub use key_pair::{KeyPair, KeyPairError};
+pub use keys::{DiscoveryKey, Hash, Key, KeyParseError, Namespace, PublicKey, Signature};
+pub use manifest::{Manifest, ManifestError, Prologue, Signer};
+pub use verifier::{SignError, Verifier, VerifyError};

@@ -1,0 +1,282 @@
+//! Who may sign a log, and how many of them must. The hash of its manifest is the log's key.
+//!
+//! | version | fields |
+//! | --- | --- |
+//! | 0 | one of: a prologue's hash; one signer; several signers with quorum and patch flag |
+//! | 1 | flags, quorum, signers, prologue |
+//! | 2, 3 | as 1, and linked cores, user data |
+//!
+//! Follows npm hypercore 11.37.1, `lib/messages.js` (`manifest`) and `lib/verifier.js`.
+
+use compact_encoding::{Decode, DecodeError, Encode, Reader, Sink, put};
+use thiserror::Error;
+
+use crate::limits::{MAX_LINKED, MAX_MANIFEST_LEN, MAX_SIGNERS};
+use crate::{Hash, Key, Namespace, PublicKey, hash, namespace};
+
+const PATCH: u64 = 1;
+const PROLOGUE: u64 = 2;
+const LINKED: u64 = 4;
+const USER_DATA: u64 = 8;
+/// The only hash and the only kind of signature that exist: BLAKE2b and Ed25519.
+const ONLY_KIND: u64 = 0;
+
+/// Who may sign a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    /// The form of the manifest, 0 to 3. Version 1 is what new logs have.
+    pub version: u64,
+    /// Whether signers may sign different lengths of the same log.
+    pub allow_patch: bool,
+    /// How many signers must sign.
+    pub quorum: u64,
+    /// Who may sign.
+    pub signers: Vec<Signer>,
+    /// A beginning of the log that is fixed by its hash and needs no signature.
+    pub prologue: Option<Prologue>,
+    /// Other cores that belong to this one. From version 2 on.
+    pub linked: Option<Vec<Key>>,
+    /// Bytes of the application's. From version 2 on.
+    pub user_data: Option<Vec<u8>>,
+}
+
+/// Somebody who may sign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signer {
+    /// What its signatures are bound to in manifests of version 0; later versions bind them to the manifest's hash.
+    pub namespace: Namespace,
+    /// Its key.
+    pub public_key: PublicKey,
+}
+
+/// A beginning of a log that is fixed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Prologue {
+    /// The tree hash of the beginning.
+    pub hash: Hash,
+    /// Its blocks.
+    pub length: u64,
+}
+
+/// A manifest that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// Not the bytes of a manifest.
+    #[error("not a manifest: {0}")]
+    Decode(#[from] DecodeError),
+    /// Longer than any honest manifest.
+    #[error("a manifest of {len} bytes, at most {MAX_MANIFEST_LEN} are allowed")]
+    TooLong {
+        /// The size in bytes.
+        len: usize,
+    },
+    /// More signatures asked for than there are signers.
+    #[error("a quorum of {quorum} of {signers} signers")]
+    Quorum {
+        /// How many must sign.
+        quorum: u64,
+        /// How many there are.
+        signers: usize,
+    },
+}
+
+impl Manifest {
+    /// The manifest of a log that one key pair signs: version 1.
+    #[must_use]
+    pub fn single(public_key: PublicKey) -> Self {
+        Self {
+            version: 1,
+            allow_patch: false,
+            quorum: 1,
+            signers: vec![Signer { namespace: *namespace::DEFAULT_NAMESPACE, public_key }],
+            prologue: None,
+            linked: None,
+            user_data: None,
+        }
+    }
+
+    /// Reads a manifest and checks that it can be fulfilled.
+    ///
+    /// # Errors
+    /// [`ManifestError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
+        if bytes.len() > MAX_MANIFEST_LEN {
+            return Err(ManifestError::TooLong { len: bytes.len() });
+        }
+        let manifest = Self::from_bytes(bytes)?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Whether the manifest can be fulfilled.
+    ///
+    /// # Errors
+    /// [`ManifestError::Quorum`].
+    pub fn check(&self) -> Result<(), ManifestError> {
+        let signers = self.signers.len();
+        if usize::try_from(self.quorum).map_or(true, |quorum| quorum > signers) {
+            return Err(ManifestError::Quorum { quorum: self.quorum, signers });
+        }
+        Ok(())
+    }
+
+    /// The encoded manifest.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_vec()
+    }
+
+    /// The manifest's hash.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        hash::blake2b(&[namespace::MANIFEST.as_bytes(), &self.to_vec()])
+    }
+
+    /// The key of the log that this manifest describes.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        Key::from(self.hash().as_bytes())
+    }
+
+    /// Whether this describes the log of version 10 with this key, which is the public key of its only signer.
+    #[must_use]
+    pub fn is_compat(&self, key: &Key) -> bool {
+        matches!(self.signers.as_slice(), [only] if only.public_key.as_bytes() == key.as_bytes())
+    }
+
+    /// Whether this manifest belongs to this key, in either way.
+    #[must_use]
+    pub fn belongs_to(&self, key: &Key) -> bool {
+        self.is_compat(key) || self.key() == *key
+    }
+}
+
+impl Encode for Manifest {
+    fn encode<S: Sink>(&self, out: &mut S) {
+        put::uint(out, self.version);
+        if self.version == 0 {
+            return self.encode_v0(out);
+        }
+        let flag = |set: bool, bit: u64| if set { bit } else { 0 };
+        put::uint(
+            out,
+            flag(self.allow_patch, PATCH)
+                | flag(self.prologue.is_some(), PROLOGUE)
+                | flag(self.linked.is_some(), LINKED)
+                | flag(self.user_data.is_some(), USER_DATA),
+        );
+        put::uint(out, ONLY_KIND);
+        put::uint(out, self.quorum);
+        put::list(out, &self.signers);
+        if let Some(prologue) = &self.prologue {
+            prologue.hash.encode(out);
+            put::uint(out, prologue.length);
+        }
+        if let Some(linked) = &self.linked {
+            put::list(out, linked);
+        }
+        if let Some(user_data) = &self.user_data {
+            put::buffer(out, user_data);
+        }
+    }
+}
+
+impl Decode<'_> for Manifest {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.uint()? {
+            0 => Self::decode_v0(reader),
+            version @ 1..=3 => Self::decode_flagged(reader, version),
+            _ => Err(DecodeError::Invalid { at: reader.position(), what: "manifest version" }),
+        }
+    }
+}
+
+impl Manifest {
+    fn decode_flagged(reader: &mut Reader<'_>, version: u64) -> Result<Self, DecodeError> {
+        let flags = reader.uint()?;
+        kind(reader, "hash of a manifest")?;
+        let quorum = reader.uint()?;
+        let signers = reader.list(MAX_SIGNERS, 65, Signer::decode)?;
+        let prologue = if flags & PROLOGUE == 0 {
+            None
+        } else {
+            Some(Prologue { hash: Hash::decode(reader)?, length: reader.uint()? })
+        };
+        let linked =
+            if flags & LINKED == 0 { None } else { Some(reader.list(MAX_LINKED, 32, Key::decode)?) };
+        let user_data = if flags & USER_DATA == 0 { None } else { Some(reader.buffer()?.to_vec()) };
+        let allow_patch = flags & PATCH != 0;
+        Ok(Self { version, allow_patch, quorum, signers, prologue, linked, user_data })
+    }
+
+    fn encode_v0<S: Sink>(&self, out: &mut S) {
+        put::uint(out, ONLY_KIND);
+        match (self.signers.as_slice(), &self.prologue) {
+            ([], Some(prologue)) => {
+                put::uint(out, 0);
+                prologue.hash.encode(out);
+            }
+            ([only], _) if self.quorum == 1 && !self.allow_patch => {
+                put::uint(out, 1);
+                only.encode(out);
+            }
+            (several, _) => {
+                put::uint(out, 2);
+                put::uint(out, u64::from(self.allow_patch));
+                put::uint(out, self.quorum);
+                put::list(out, several);
+            }
+        }
+    }
+
+    fn decode_v0(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        kind(reader, "hash of a manifest")?;
+        let empty = Self {
+            version: 0,
+            allow_patch: false,
+            quorum: 0,
+            signers: Vec::new(),
+            prologue: None,
+            linked: None,
+            user_data: None,
+        };
+        match reader.uint()? {
+            0 => {
+                let prologue = Prologue { hash: Hash::decode(reader)?, length: 0 };
+                Ok(Self { prologue: Some(prologue), ..empty })
+            }
+            1 => Ok(Self { quorum: 1, signers: vec![Signer::decode(reader)?], ..empty }),
+            2 => {
+                let allow_patch = reader.uint()? & 1 != 0;
+                let quorum = reader.uint()?;
+                let signers = reader.list(MAX_SIGNERS, 65, Signer::decode)?;
+                Ok(Self { allow_patch, quorum, signers, ..empty })
+            }
+            _ => Err(DecodeError::Invalid { at: reader.position(), what: "manifest type" }),
+        }
+    }
+}
+
+impl Encode for Signer {
+    fn encode<S: Sink>(&self, out: &mut S) {
+        put::uint(out, ONLY_KIND);
+        self.namespace.encode(out);
+        self.public_key.encode(out);
+    }
+}
+
+impl Decode<'_> for Signer {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        kind(reader, "kind of signature")?;
+        Ok(Self { namespace: Namespace::decode(reader)?, public_key: PublicKey::decode(reader)? })
+    }
+}
+
+fn kind(reader: &mut Reader<'_>, what: &'static str) -> Result<(), DecodeError> {
+    if reader.uint()? == ONLY_KIND {
+        Ok(())
+    } else {
+        Err(DecodeError::Invalid { at: reader.position(), what })
+    }
+}
