@@ -82,6 +82,11 @@ impl Bits {
         self.runs.len() + self.parts.len()
     }
 
+    /// Cutting a run in two may go beyond the cap, up to twice; what would go beyond that is forgotten.
+    fn is_overfull(&self) -> bool {
+        self.weight() >= self.cap.saturating_mul(2)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.runs.is_empty() && self.parts.is_empty()
     }
@@ -210,6 +215,9 @@ impl Bits {
             Some(part) => part,
             None if self.run_of(page).is_some() => {
                 self.cut_runs(page, page + 1);
+                if self.is_overfull() {
+                    return;
+                }
                 Page::filled(true)
             }
             None if !grows || self.weight() >= self.cap => return,
@@ -265,7 +273,7 @@ impl Bits {
             if from < start {
                 self.runs.insert(from, start);
             }
-            if to > end {
+            if to > end && !self.is_overfull() {
                 self.runs.insert(end, to);
             }
         }
@@ -395,11 +403,19 @@ mod tests {
             let value = rng.below(5) < 3;
             if rng.below(3) == 0 {
                 bits.set(start, value);
-                if value { naive.insert(start) } else { naive.remove(&start) };
+                if value {
+                    naive.insert(start)
+                } else {
+                    naive.remove(&start)
+                };
             } else {
                 bits.set_range(start, end, value);
                 for at in start..end {
-                    if value { naive.insert(at) } else { naive.remove(&at) };
+                    if value {
+                        naive.insert(at)
+                    } else {
+                        naive.remove(&at)
+                    };
                 }
             }
             bits.check().unwrap();
@@ -450,5 +466,10 @@ mod tests {
         assert!(bits.is_empty());
         bits.set_range(1, 1 << 40, true);
         assert!(bits.weight() <= 3 && bits.get(1 << 30));
+        for page in 0..100 {
+            bits.set(page * 2 * PAGE + 7, false);
+            bits.check().unwrap();
+            assert!(bits.weight() <= 7 && !bits.get(page * 2 * PAGE + 7));
+        }
     }
 }

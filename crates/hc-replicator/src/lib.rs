@@ -1,69 +1,182 @@
-//! Who has what and who asks whom: the replication state machine of Hypercore
+//! Who has what and who asks whom: the replication state machine of Hypercore.
 //!
 //! One [`Replicator`] per core holds its peers. It does no I/O, reads no clock and has no randomness of its own:
-//! a driver calls [`Replicator::handle`] with an [`Input`] and the [`Time`], then drains [`Replicator::poll_output`],
-//! and calls `handle` with [`Input::Tick`] at [`Replicator::next_wake`].
+//! the same inputs and seed give the same outputs.
+//!
+//! # The loop
+//!
+//! A driver feeds everything that is at hand with [`Replicator::handle`], then takes [`Replicator::poll_output`] until
+//! it gives nothing more, carries each [`Output`] out in order, and feeds what came of it. Requests are issued only
+//! when the driver polls, so one read of a connection is taken in as a whole before it is answered, and the requests
+//! that fill a window can go out in one write. [`Replicator::next_wake`] says when to feed an [`Input::Tick`].
+//!
+//! | output | the driver | and then feeds |
+//! | --- | --- | --- |
+//! | [`Output::Send`] | sends it | |
+//! | [`Output::Request`] | fills in `block.nodes`, sends it | |
+//! | [`Output::Serve`] | builds a proof | [`Input::Served`] |
+//! | [`Output::Apply`] | verifies and stores, many in one batch | [`Input::Applied`] or [`Input::ApplyFailed`], each |
+//! | [`Output::Probe`] | looks for the roots of a length | [`Input::Probed`] |
+//! | [`Output::Close`] | closes the connection | |
+//! | [`Output::Idle`] | closes the channel | [`Input::PeerRemoved`] |
+//!
+//! # Who knows what
+//!
+//! What is stored here is told by the driver, and only once it may be announced; what peers have is what they claim.
+//! Nothing of a claim is trusted but that asking for it is worth a try. Whatever a peer sends, nothing panics, memory
+//! per peer is bounded by [`limits`], and a broken rule costs that peer its connection and nobody else anything.
+//!
+//! # Not here yet
+//!
+//! Forks and reorganisations (a peer on a higher fork is left alone, with [`Event::RemoteFork`]), byte seeks, a second
+//! source for slow blocks, and push. Each has its place beside the modules of `want`.
+//!
+//! Follows npm hypercore 11.37.1, lib/replicator.js and lib/wants.js.
 
+#![warn(clippy::indexing_slicing, clippy::unwrap_used)]
+
+mod activity;
+mod bits;
+mod check;
 mod config;
 mod event;
+mod have;
+mod inflight;
 pub mod limits;
+mod outbox;
+mod peer;
+mod receive;
+mod replicator;
+mod requests;
+mod rng;
+mod schedule;
 mod violation;
+mod want;
 
 pub use config::Config;
 pub use event::{
     ApplyFailure, Event, Input, Local, LocalState, Outcome, Output, PeerId, Served, Ticket, Time, Want,
     WantId,
 };
+pub use replicator::Replicator;
 pub use violation::Violation;
 
-/// Stand-ins until hc-protocol and hc-tree have these types; same names, no fields.
+/// Stand-ins until hc-protocol and hc-tree have these types.
 #[doc(hidden)]
+#[allow(missing_docs, reason = "stand-ins")]
 pub mod stub {
-    /// hc_protocol::wire
+    use bytes::Bytes;
     pub mod wire {
-        /// To be hc_protocol::wire::Message
-        #[derive(Debug)]
-        pub struct Message;
-        /// To be hc_protocol::wire::Data
-        #[derive(Debug)]
-        pub struct Data;
-        /// To be hc_protocol::wire::Request
-        #[derive(Debug)]
-        pub struct Request;
+        use super::*;
+        use bytes::Bytes;
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Sync {
+            pub fork: u64,
+            pub length: u64,
+            pub remote_length: u64,
+            pub can_upgrade: bool,
+            pub uploading: bool,
+            pub downloading: bool,
+            pub has_manifest: bool,
+            pub allow_push: bool,
+        }
+        #[derive(Clone, Debug, PartialEq, Eq, Default)]
+        pub struct Request {
+            pub id: u64,
+            pub fork: u64,
+            pub block: Option<BlockRequest>,
+            pub hash: Option<BlockRequest>,
+            pub seek: Option<SeekRequest>,
+            pub upgrade: Option<UpgradeRequest>,
+            pub manifest: bool,
+            pub priority: u64,
+        }
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Cancel {
+            pub request: u64,
+        }
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct NoData {
+            pub request: u64,
+            pub reason: u64,
+        }
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Want {
+            pub start: u64,
+            pub length: u64,
+            pub any: bool,
+        }
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Bitfield {
+            pub start: u64,
+            pub bitfield: Vec<u32>,
+        }
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Range {
+            pub drop: bool,
+            pub start: u64,
+            pub length: u64,
+        }
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Extension {
+            pub name: String,
+            pub message: Bytes,
+        }
+        #[derive(Clone, Debug, PartialEq, Eq, Default)]
+        pub struct Data {
+            pub request: u64,
+            pub fork: u64,
+            pub block: Option<BlockProof>,
+            pub hash: Option<()>,
+            pub seek: Option<()>,
+            pub upgrade: Option<UpgradeProof>,
+            pub manifest: Option<()>,
+        }
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Message {
+            Sync(Sync),
+            Request(Request),
+            Cancel(Cancel),
+            Data(Data),
+            NoData(NoData),
+            Want(Want),
+            Unwant(Want),
+            Bitfield(Bitfield),
+            Range(Range),
+            Extension(Extension),
+            Unknown { type_id: u64 },
+        }
     }
-    /// To be hc_tree::ProofRequest
-    #[derive(Debug)]
-    pub struct ProofRequest;
-}
-
-/// The replication state machine of one core.
-#[derive(Debug)]
-pub struct Replicator {}
-
-impl Replicator {
-    /// A replicator of a core with this state, which has the blocks of these `start..end` ranges.
-    pub fn new(config: Config, local: LocalState, ranges: impl IntoIterator<Item = (u64, u64)>) -> Self {
-        drop((config, local, ranges.into_iter().count()));
-        Self {}
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct BlockRequest {
+        pub index: u64,
+        pub nodes: u64,
     }
-
-    /// Takes one input. Never panics, whatever a peer sent.
-    pub fn handle(&mut self, now: Time, input: Input) {
-        drop((now, input));
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct SeekRequest {
+        pub bytes: u64,
+        pub padding: u64,
     }
-
-    /// The next thing to do, until there is nothing more.
-    pub fn poll_output(&mut self) -> Option<Output> {
-        None
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct UpgradeRequest {
+        pub start: u64,
+        pub length: u64,
     }
-
-    /// When to call `handle` with [`Input::Tick`] if nothing else happens before. May change after every input.
-    pub fn next_wake(&self) -> Option<Time> {
-        None
+    #[derive(Clone, Debug, PartialEq, Eq, Default)]
+    pub struct ProofRequest {
+        pub block: Option<BlockRequest>,
+        pub hash: Option<BlockRequest>,
+        pub seek: Option<SeekRequest>,
+        pub upgrade: Option<UpgradeRequest>,
     }
-
-    /// Whether all invariants hold (for tests).
-    pub fn check(&self) -> Result<(), String> {
-        Ok(())
+    #[derive(Clone, Debug, PartialEq, Eq, Default)]
+    pub struct BlockProof {
+        pub index: u64,
+        pub value: Bytes,
+    }
+    #[derive(Clone, Debug, PartialEq, Eq, Default)]
+    pub struct UpgradeProof {
+        pub start: u64,
+        pub length: u64,
     }
 }

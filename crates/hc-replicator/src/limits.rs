@@ -42,8 +42,6 @@ pub const MAX_APPLYING: usize = 1_024;
 pub const MAX_APPLYING_BYTES: u64 = 8 << 20;
 /// Things waited for at once.
 pub const MAX_WANTS: usize = 1 << 20;
-/// Ranges tried for a peer before it waits for the next change.
-pub const MAX_RANGE_TRIES: usize = 64;
 /// Batches of one range that are asked about at once.
 pub const MAX_RANGE_BATCHES: u64 = 64;
 /// Peers that `update` looks at.

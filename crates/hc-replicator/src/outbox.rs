@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use hc_protocol::wire;
+use crate::stub::wire;
 
 use crate::event::{Event, Outcome, Output, PeerId, WantId};
 

@@ -1,0 +1,265 @@
+//! Who is asked for what next.
+//!
+//! Runs when the driver polls and nothing else is left to do, so that all messages of one read are taken in first.
+//! Peers take turns, one request each, until no peer with room has anything that is wanted. Per peer: the manifest,
+//! then single blocks, then ranges, then a longer length; what a peer may have but did not claim is asked for with a
+//! want. A peer for which there was nothing is left alone until the world (`Replicator::world`) or its claims change.
+//!
+//! Follows npm hypercore 11.37.1, lib/replicator.js (updateAll, _updatePeer, _requestRange, _maybeWant).
+
+use crate::stub::wire;
+use crate::stub::{BlockRequest, UpgradeRequest};
+
+use crate::bits::first_match;
+use crate::event::{Outcome, Output, PeerId, WantId};
+use crate::inflight::Request;
+use crate::limits::{MAX_PEER_WANTS, MAX_RANGE_BATCHES, MAX_UPGRADE_PEERS, WANT_BATCH};
+use crate::peer::Peer;
+use crate::replicator::Replicator;
+
+/// What to ask a peer for.
+#[derive(Default)]
+struct Ask {
+    block: Option<u64>,
+    upgrade: bool,
+}
+
+impl Replicator {
+    /// Issues all requests that can be issued now.
+    pub(crate) fn schedule(&mut self) {
+        loop {
+            let mut progress = false;
+            for at in 0..self.order.len() {
+                let Some(peer) = self.order.get(at) else { break };
+                progress |= self.ask_next(*peer);
+            }
+            if !progress {
+                break;
+            }
+        }
+        self.end_upgrade_if_hopeless();
+    }
+
+    /// Issues one request to a peer, if it has room and there is something to ask it for.
+    fn ask_next(&mut self, id: PeerId) -> bool {
+        let peers = self.order.len();
+        let Some(peer) = self.peers.get(&id) else { return false };
+        let ready = peer.remote.synced
+            && peer.remote.uploading
+            && !peer.trust.paused
+            && peer.trust.exhausted != Some(self.world)
+            && peer.window.has_room(self.config.inflight, peers);
+        if !ready {
+            return false;
+        }
+        let ask = self.manifest_of(peer).or_else(|| self.next_block(peer));
+        let ask = ask.or_else(|| self.next_of_ranges(id)).or_else(|| self.next_upgrade(id));
+        let Some(ask) = ask else {
+            self.want_unclaimed(id);
+            if let Some(peer) = self.peers.get_mut(&id) {
+                peer.trust.exhausted = Some(self.world);
+            }
+            return false;
+        };
+        self.send_request(id, &ask);
+        true
+    }
+
+    /// The manifest of a core that is still empty there (else it comes with the first upgrade).
+    fn manifest_of(&self, peer: &Peer) -> Option<Ask> {
+        let eager = !self.have.has_manifest && peer.remote.has_manifest && peer.remote.length == 0;
+        (eager && self.manifest_asked.is_none()).then(Ask::default)
+    }
+
+    fn may_upgrade(&self, peer: &Peer) -> bool {
+        !self.wants.upgrade.in_flight() && peer.offers_upgrade(&self.have)
+    }
+
+    /// One past the last block that this peer can prove to us, with an upgrade if that is possible now.
+    fn reach(&self, peer: &Peer) -> u64 {
+        let provable = peer.provable(&self.have);
+        if self.may_upgrade(peer) { provable } else { provable.min(self.have.length) }
+    }
+
+    fn next_block(&self, peer: &Peer) -> Option<Ask> {
+        let queued = self.wants.blocks.queued();
+        if queued.is_empty() {
+            return None;
+        }
+        let index = first_match(peer.remote.claims(), Some(queued), None, 0, self.reach(peer))?;
+        Some(Ask { block: Some(index), upgrade: index >= self.have.length })
+    }
+
+    fn next_of_ranges(&mut self, id: PeerId) -> Option<Ask> {
+        if self.wants.ranges.is_empty() {
+            return None;
+        }
+        let mut last: Option<WantId> = None;
+        for _ in 0..self.wants.ranges.len() {
+            let range = self.wants.ranges.after(last)?;
+            last = Some(range);
+            if let Some(index) = self.next_of_range(id, range) {
+                self.wants.ranges.took_turn(range);
+                return Some(Ask { block: Some(index), upgrade: index >= self.have.length });
+            }
+        }
+        None
+    }
+
+    fn next_of_range(&mut self, id: PeerId, range: WantId) -> Option<u64> {
+        self.wants.ranges.advance_open(range, &self.have);
+        let peer = self.peers.get(&id)?;
+        if peer.told.is_syncing() {
+            return None;
+        }
+        let reach = self.reach(peer);
+        let range = self.wants.ranges.get_mut(range)?;
+        let claims = peer.remote.claims();
+        let skip = Some(&self.have.skip);
+        let end = range.end.unwrap_or(u64::MAX);
+        if let Some(list) = &range.list {
+            return first_match(claims, Some(list), skip, range.start, end.min(reach));
+        }
+        let (start, end) = (range.start, end.min(reach).min(self.have.length));
+        let middle = if range.linear || start >= end { start } else { start + self.rng.below(end - start) };
+        first_match(claims, None, skip, middle, end)
+            .or_else(|| first_match(claims, None, skip, start, middle))
+    }
+
+    /// A longer length; with it the last block, if somebody follows the log as it grows.
+    fn next_upgrade(&self, id: PeerId) -> Option<Ask> {
+        let peer = self.peers.get(&id)?;
+        if !self.wants.upgrade.is_idle() || !self.may_upgrade(peer) {
+            return None;
+        }
+        let last = peer.remote.length.checked_sub(1).filter(|last| {
+            self.wants.ranges.any_open() && peer.remote.claims().get(*last) && !self.have.skip.get(*last)
+        });
+        Some(Ask { block: last, upgrade: true })
+    }
+
+    fn send_request(&mut self, id: PeerId, ask: &Ask) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let auto = self.wants.upgrade.is_idle() && peer.offers_upgrade(&self.have);
+        let upgrade = (ask.upgrade || (auto && ask.block.is_some())) && !self.wants.upgrade.in_flight();
+        let manifest = !self.have.has_manifest && peer.remote.has_manifest;
+        let start = self.have.length;
+        let length = peer.remote.length.saturating_sub(start);
+        let fork = peer.remote.fork;
+        let request = self.inflight.add(Request {
+            peer: id,
+            fork,
+            block: ask.block,
+            upgrade,
+            sent: self.now,
+            tick: peer.retired.tick(),
+            applying: None,
+        });
+        peer.window.sent();
+        if let Some(index) = ask.block {
+            self.have.mark(index);
+            self.wants.blocks.mark(index);
+        }
+        if upgrade {
+            self.wants.upgrade.begin(&self.have);
+            self.wants.upgrade.sent();
+        }
+        if ask.block.is_none() && !upgrade {
+            self.manifest_asked = Some(request);
+        }
+        let request = wire::Request {
+            id: request,
+            fork,
+            block: ask.block.map(|index| BlockRequest { index, nodes: 0 }),
+            hash: None,
+            seek: None,
+            upgrade: upgrade.then_some(UpgradeRequest { start, length }),
+            manifest,
+            priority: 0,
+        };
+        self.out.push(Output::Request { peer: id, request });
+    }
+
+    /// Asks a peer about the parts in which something is wanted that it did not claim.
+    fn want_unclaimed(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        let mut starts = Vec::new();
+        let queued = self.wants.blocks.queued();
+        let mut at = 0;
+        while starts.len() < MAX_PEER_WANTS
+            && let Some(index) = first_match(queued, None, Some(peer.remote.claims()), at, u64::MAX)
+        {
+            starts.push(index);
+            at = (index / WANT_BATCH + 1) * WANT_BATCH;
+        }
+        if peer.remote.fork == self.have.fork {
+            for range in self.wants.ranges.iter() {
+                let end = range.end.unwrap_or(u64::MAX).min(peer.remote.length);
+                let mut at = range.start;
+                for _ in 0..MAX_RANGE_BATCHES {
+                    if at >= end {
+                        break;
+                    }
+                    let stop = ((at / WANT_BATCH + 1) * WANT_BATCH).min(end);
+                    let unclaimed = peer.remote.claims().first_unset(at) < stop;
+                    if unclaimed && range.needs(&self.have, at, stop) {
+                        starts.push(at);
+                    }
+                    at = stop;
+                }
+            }
+        }
+        for start in starts {
+            self.send_want(id, start);
+        }
+    }
+
+    fn send_want(&mut self, id: PeerId, index: u64) {
+        let (wants, have) = (&self.wants, &self.have);
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let needed = |start: u64| {
+            let end = start.saturating_add(WANT_BATCH);
+            wants.blocks.first_in(start, end).is_some()
+                || wants.ranges.iter().any(|range| range.needs(have, start, end))
+        };
+        let Some(wanted) = peer.ours.add(index, needed) else { return };
+        let batch = |start| wire::Want { start, length: WANT_BATCH, any: false };
+        if let Some(start) = wanted.unwant {
+            self.out.send(id, wire::Message::Unwant(batch(start)));
+        }
+        self.out.send(id, wire::Message::Want(batch(wanted.start)));
+    }
+
+    /// Ends the wait for a longer length if nobody can help and nobody is expected.
+    fn end_upgrade_if_hopeless(&mut self) {
+        let Some((fork, length)) = self.wants.upgrade.waited_from() else { return };
+        let activity = &self.activity;
+        let expecting = activity.connecting > 0 && self.order.len() < MAX_UPGRADE_PEERS;
+        let searching = !activity.had_peers && activity.finding > 0;
+        if expecting || searching || self.wants.upgrade.in_flight() {
+            return;
+        }
+        for peer in self.order.iter().take(MAX_UPGRADE_PEERS).filter_map(|id| self.peers.get(id)) {
+            if peer.trust.paused || !peer.remote.uploading {
+                continue;
+            }
+            let remote = &peer.remote;
+            if !remote.synced {
+                return;
+            }
+            if remote.length <= length
+                || remote.fork != fork
+                || peer.trust.denied_length == Some(remote.length)
+            {
+                continue;
+            }
+            if peer.told.is_syncing() || remote.acked != self.have.length || remote.can_upgrade {
+                return;
+            }
+        }
+        for want in self.wants.upgrade.take() {
+            self.wants.places.remove(&want);
+            self.out.resolve(want, Outcome::Update(false));
+        }
+    }
+}
