@@ -128,7 +128,7 @@ impl Key {
 
     /// The key as z-base-32 text, as people pass it on.
     #[must_use]
-    pub fn to_z32(&self) -> String {
+    pub fn to_z32(self) -> String {
         z32::encode(&self.0)
     }
 }

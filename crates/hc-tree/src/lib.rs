@@ -1,1 +1,41 @@
-//! Merkle tree, proofs and bitfields of Hypercore, as pure functions
+//! The Merkle tree over a log, its proofs, and the bitfield of what is stored: pure functions and values.
+//!
+//! The nodes of the tree are numbered in order ([`flat`]): blocks are the even numbers, block *i* is node 2*i*; parents
+//! are the odd ones. A log of any length is covered by a few full trees, whose tops are its *roots* ([`TreeHead`]). What is
+//! signed is the hash of the roots.
+//!
+//! | to | use |
+//! | --- | --- |
+//! | append blocks | [`Batch`] → [`TreeChange`] → [`SignedChange`] |
+//! | answer a peer | [`plan`] → fetch the nodes it names → [`ProofPlan::build`] → [`Proof`] |
+//! | take a peer's answer | [`verify`] → [`Unchecked`] → [`Unchecked::confirm`] → [`Verified`] |
+//!
+//! **Trust is a type.** Only a [`SignedChange`], which the local key pair signed, or a [`Verified`], whose hashes lead to a
+//! stored node or to a signed head, may be written. Their constructors are `TreeChange::sign` and `Unchecked::confirm`, and
+//! no others.
+//!
+//! A proof that is refused changes nothing: verification works on copies.
+//!
+//! Follows npm hypercore 11.37.1, `lib/merkle-tree.js`, `lib/bitfield.js`, and npm flat-tree.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used))]
+
+mod batch;
+pub mod bitfield;
+mod error;
+pub mod flat;
+mod head;
+pub mod limits;
+mod node;
+mod proof;
+mod reader;
+
+pub use batch::{Batch, SignedChange, TreeChange};
+pub use bitfield::LocalBitfield;
+pub use error::{HeadError, MissingNode, ProofError, RequestError};
+pub use head::TreeHead;
+pub use node::Node;
+pub use proof::{
+    BlockProof, BlockRequest, HashProof, HashRequest, Proof, ProofPlan, ProofRequest, SeekProof, SeekRequest,
+    Unchecked, UpgradeProof, UpgradeRequest, Verified, plan, verify,
+};
+pub use reader::{NodeReader, byte_offset, missing_nodes};

@@ -1,0 +1,137 @@
+//! Appending: blocks become nodes and a new head, and a key pair signs it.
+
+use hc_crypto::{KeyPair, SignError, Verifier};
+
+use crate::flat::Cursor;
+use crate::head::TreeHead;
+use crate::node::Node;
+
+/// Appends to a tree, in memory.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    fork: u64,
+    ancestors: u64,
+    pub(crate) length: u64,
+    pub(crate) byte_length: u64,
+    pub(crate) roots: Vec<Node>,
+    nodes: Vec<Node>,
+}
+
+impl Batch {
+    /// Starts at a head.
+    #[must_use]
+    pub fn new(head: &TreeHead) -> Self {
+        Self {
+            fork: head.fork(),
+            ancestors: head.length(),
+            length: head.length(),
+            byte_length: head.byte_length(),
+            roots: head.roots().to_vec(),
+            nodes: Vec::new(),
+        }
+    }
+
+    /// Makes room for the nodes of so many blocks.
+    pub fn reserve(&mut self, blocks: usize) {
+        self.nodes.reserve(blocks.saturating_mul(2));
+    }
+
+    /// Appends a block.
+    pub fn append(&mut self, block: &[u8]) {
+        let node = Node::of_block(self.length, block);
+        // a log that exists is far from the sizes at which this could fail
+        let _ = self.append_root(node, &mut Cursor::new(node.index));
+    }
+
+    /// Appends a full tree by its top, at which the cursor stands, and merges it with those to its left. `None` if no such
+    /// tree can be; the batch is then useless.
+    pub(crate) fn append_root(&mut self, node: Node, cursor: &mut Cursor) -> Option<()> {
+        self.length = self.length.checked_add(cursor.blocks())?;
+        self.byte_length = self.byte_length.checked_add(node.size)?;
+        self.roots.push(node);
+        self.nodes.push(node);
+        while let [.., left, right] = self.roots.as_slice() {
+            if cursor.sibling() != left.index {
+                cursor.sibling();
+                break;
+            }
+            let parent = Node::parent(cursor.parent()?, left, right)?;
+            self.nodes.push(parent);
+            self.roots.pop();
+            self.roots.pop();
+            self.roots.push(parent);
+        }
+        Some(())
+    }
+
+    /// What was appended, as a change of the tree.
+    #[must_use]
+    pub fn finish(self) -> TreeChange {
+        let head = TreeHead::merged(self.fork, self.length, self.byte_length, self.roots);
+        TreeChange { ancestors: self.ancestors, head, nodes: self.nodes }
+    }
+}
+
+/// A longer log: its head and the nodes that are new.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TreeChange {
+    ancestors: u64,
+    head: TreeHead,
+    nodes: Vec<Node>,
+}
+
+impl TreeChange {
+    /// Blocks that were there before.
+    #[must_use]
+    pub const fn ancestors(&self) -> u64 {
+        self.ancestors
+    }
+
+    /// The new head.
+    #[must_use]
+    pub const fn head(&self) -> &TreeHead {
+        &self.head
+    }
+
+    /// The new nodes.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Signs the new head.
+    ///
+    /// # Errors
+    /// If the key pair alone cannot sign this log.
+    pub fn sign(self, verifier: &Verifier, pair: &KeyPair) -> Result<SignedChange, SignError> {
+        let signature = verifier.sign(pair, &self.head.hash(), self.head.length(), self.head.fork())?;
+        Ok(SignedChange { change: self, signature })
+    }
+}
+
+/// A change that the local key pair signed: it may be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedChange {
+    change: TreeChange,
+    signature: Vec<u8>,
+}
+
+impl SignedChange {
+    /// The change.
+    #[must_use]
+    pub const fn change(&self) -> &TreeChange {
+        &self.change
+    }
+
+    /// The signature of its head, as it is stored.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// The new head and its signature.
+    #[must_use]
+    pub fn into_head(self) -> (TreeHead, Vec<u8>) {
+        (self.change.head, self.signature)
+    }
+}

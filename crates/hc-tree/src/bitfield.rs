@@ -1,0 +1,275 @@
+//! Which blocks of a log are stored here.
+//!
+//! Bits are kept in pages of [`PAGE_BITS`], which are stored as [`PAGE_BYTES`] bytes each: bit *i* is bit *i* mod 8, from
+//! the lowest, of byte *i* / 8. Pages without a set bit take no memory.
+//!
+//! The pages on disk are the truth; this is what they hold, in memory. A change is first made to copies of the pages
+//! ([`LocalBitfield::pages_with`]), and to the bitfield itself only once these are written.
+//!
+//! Follows npm hypercore 11.37.1, `lib/bitfield.js`.
+
+use std::collections::BTreeMap;
+
+/// Bits of a page.
+pub const PAGE_BITS: u64 = 32_768;
+/// Bytes of a page.
+pub const PAGE_BYTES: usize = 4096;
+const WORDS: usize = PAGE_BYTES / 8;
+
+type Page = [u64; WORDS];
+
+/// A set of block indices.
+#[derive(Debug, Clone, Default)]
+pub struct LocalBitfield {
+    pages: BTreeMap<u64, Box<Page>>,
+}
+
+/// Blocks that are set or unset together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BitChange {
+    /// The first block.
+    pub start: u64,
+    /// One past the last block.
+    pub end: u64,
+    /// Whether the blocks are stored from now on.
+    pub set: bool,
+}
+
+impl LocalBitfield {
+    /// No block.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes over a page as it is stored. Bytes beyond a page are ignored, missing ones are zero.
+    pub fn load_page(&mut self, page: u64, bytes: &[u8]) {
+        let mut words = [0; WORDS];
+        let (chunks, _) = bytes.as_chunks::<8>();
+        for (word, chunk) in words.iter_mut().zip(chunks) {
+            *word = u64::from_le_bytes(*chunk);
+        }
+        if words.iter().any(|word| *word != 0) {
+            self.pages.insert(page, Box::new(words));
+        } else {
+            self.pages.remove(&page);
+        }
+    }
+
+    /// Whether a block is set.
+    #[must_use]
+    pub fn get(&self, index: u64) -> bool {
+        let (page, word, bit) = place(index);
+        self.pages.get(&page).and_then(|page| page.get(word)).is_some_and(|word| word >> bit & 1 == 1)
+    }
+
+    /// The pages that changes touch, as they will be stored after the changes. The bitfield itself stays as it is.
+    #[must_use]
+    pub fn pages_with(&self, changes: &[BitChange]) -> Vec<(u64, Box<[u8; PAGE_BYTES]>)> {
+        let mut touched: BTreeMap<u64, Box<Page>> = BTreeMap::new();
+        for change in changes {
+            for (number, first, last) in pages_of(change.start, change.end) {
+                let page = touched.entry(number).or_insert_with(|| {
+                    self.pages.get(&number).cloned().unwrap_or_else(|| Box::new([0; WORDS]))
+                });
+                fill(page, first, last, change.set);
+            }
+        }
+        touched.into_iter().map(|(number, page)| (number, to_bytes(&page))).collect()
+    }
+
+    /// Makes a change.
+    pub fn apply(&mut self, change: BitChange) {
+        for (number, first, last) in pages_of(change.start, change.end) {
+            if change.set {
+                fill(self.pages.entry(number).or_insert_with(|| Box::new([0; WORDS])), first, last, true);
+            } else if let Some(page) = self.pages.get_mut(&number) {
+                fill(page, first, last, false);
+                if page.iter().all(|word| *word == 0) {
+                    self.pages.remove(&number);
+                }
+            }
+        }
+    }
+
+    /// The first block from `from` on that is not set.
+    #[must_use]
+    pub fn first_unset(&self, from: u64) -> u64 {
+        let mut at = from;
+        loop {
+            let (number, word, bit) = place(at);
+            let Some(page) = self.pages.get(&number) else { return at };
+            let start = number.saturating_mul(PAGE_BITS);
+            match find(page, word, bit, |word| !word) {
+                Some(offset) => return start.saturating_add(offset),
+                None => at = start.saturating_add(PAGE_BITS),
+            }
+        }
+    }
+
+    /// The first block from `from` on that is set.
+    #[must_use]
+    pub fn first_set(&self, from: u64) -> Option<u64> {
+        let (first, word, bit) = place(from);
+        for (number, page) in self.pages.range(first..) {
+            let (word, bit) = if *number == first { (word, bit) } else { (0, 0) };
+            if let Some(offset) = find(page, word, bit, |word| word) {
+                return Some(number.saturating_mul(PAGE_BITS).saturating_add(offset));
+            }
+        }
+        None
+    }
+
+    /// Whether all blocks of a range are set. An empty range has all its blocks.
+    #[must_use]
+    pub fn has_range(&self, start: u64, end: u64) -> bool {
+        start >= end || self.first_unset(start) >= end
+    }
+
+    /// The set blocks, as ranges from left to right: first block, and one past the last.
+    pub fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let start = self.first_set(at)?;
+            let end = self.first_unset(start);
+            at = end;
+            Some((start, end))
+        })
+    }
+
+    /// How many blocks are set.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.pages.values().flat_map(|page| page.iter()).map(|word| u64::from(word.count_ones())).sum()
+    }
+}
+
+/// Page, word within the page, bit within the word.
+fn place(index: u64) -> (u64, usize, u32) {
+    let (page, bit) = (index / PAGE_BITS, index % PAGE_BITS);
+    // both are below the number of bits in a page
+    (page, usize::try_from(bit / 64).unwrap_or(0), u32::try_from(bit % 64).unwrap_or(0))
+}
+
+/// The pages of a range: number, and first and last bit within it.
+fn pages_of(start: u64, end: u64) -> impl Iterator<Item = (u64, u64, u64)> {
+    let pages = if start < end { start / PAGE_BITS..end.div_ceil(PAGE_BITS) } else { 0..0 };
+    pages.map(move |number| {
+        let base = number.saturating_mul(PAGE_BITS);
+        (number, start.saturating_sub(base), (end - 1 - base).min(PAGE_BITS - 1))
+    })
+}
+
+fn fill(page: &mut Page, first: u64, last: u64, set: bool) {
+    let (_, first_word, first_bit) = place(first);
+    let (_, last_word, last_bit) = place(last);
+    for (number, word) in page.iter_mut().enumerate().take(last_word + 1).skip(first_word) {
+        let mut mask = u64::MAX;
+        if number == first_word {
+            mask &= u64::MAX << first_bit;
+        }
+        if number == last_word {
+            mask &= u64::MAX >> (63 - last_bit);
+        }
+        *word = if set { *word | mask } else { *word & !mask };
+    }
+}
+
+/// The first bit from a place on that is set after `view` was applied to its word.
+fn find(page: &Page, word: usize, bit: u32, view: impl Fn(u64) -> u64) -> Option<u64> {
+    for (number, value) in page.iter().enumerate().skip(word) {
+        let from = if number == word { u64::MAX << bit } else { u64::MAX };
+        let hits = view(*value) & from;
+        if hits != 0 {
+            let base = u64::try_from(number).ok()?.checked_mul(64)?;
+            return base.checked_add(u64::from(hits.trailing_zeros()));
+        }
+    }
+    None
+}
+
+fn to_bytes(page: &Page) -> Box<[u8; PAGE_BYTES]> {
+    let mut bytes = Box::new([0; PAGE_BYTES]);
+    let (chunks, _) = bytes.as_chunks_mut::<8>();
+    for (chunk, word) in chunks.iter_mut().zip(page) {
+        *chunk = word.to_le_bytes();
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn set(start: u64, end: u64) -> BitChange {
+        BitChange { start, end, set: true }
+    }
+
+    #[test]
+    fn b11_a_page_that_is_filled_exactly_does_not_reach_into_the_next() {
+        let mut bits = LocalBitfield::new();
+        bits.apply(set(0, PAGE_BITS));
+        assert!(bits.get(PAGE_BITS - 1) && !bits.get(PAGE_BITS));
+        assert_eq!(bits.first_unset(0), PAGE_BITS);
+        assert_eq!(bits.pages_with(&[set(0, PAGE_BITS)]).len(), 1);
+    }
+
+    #[test]
+    fn e7_the_largest_index_of_all_overflows_nothing() {
+        let mut bits = LocalBitfield::new();
+        let last = (1 << 53) - 1;
+        bits.apply(set(last, last + 1));
+        assert!(bits.get(last) && !bits.get(last - 1));
+        assert_eq!(bits.first_set(0), Some(last));
+        assert_eq!(bits.first_unset(last), last + 1);
+    }
+
+    #[test]
+    fn e12_pages_reload_as_they_were_stored() {
+        let mut bits = LocalBitfield::new();
+        let change = set(5, PAGE_BITS + 9);
+        let pages = bits.pages_with(&[change]);
+        bits.apply(change);
+        let mut again = LocalBitfield::new();
+        for (page, bytes) in &pages {
+            again.load_page(*page, &bytes[..]);
+        }
+        assert_eq!(pages[0].1[0], 0b1110_0000);
+        assert!(again.ranges().eq([(5, PAGE_BITS + 9)]));
+    }
+
+    proptest! {
+        #[test]
+        fn e8_agrees_with_a_set_of_numbers(
+            changes in prop::collection::vec((0..100_000_u64, 0..40_000_u64, any::<bool>()), 1..12),
+            probes in prop::collection::vec(0..150_000_u64, 1..40),
+        ) {
+            let (mut bits, mut naive) = (LocalBitfield::new(), BTreeSet::new());
+            for (start, len, set) in changes {
+                let change = BitChange { start, end: start + len, set };
+                let expected = bits.pages_with(&[change]);
+                bits.apply(change);
+                for index in start..start + len {
+                    if set { naive.insert(index); } else { naive.remove(&index); }
+                }
+                // what was announced to be written is what is there now
+                for (page, bytes) in expected {
+                    let mut written = LocalBitfield::new();
+                    written.load_page(page, &bytes[..]);
+                    prop_assert_eq!(written.pages.get(&page), bits.pages.get(&page));
+                }
+            }
+            prop_assert_eq!(bits.count(), naive.len() as u64);
+            for probe in probes {
+                prop_assert_eq!(bits.get(probe), naive.contains(&probe));
+                prop_assert_eq!(bits.first_set(probe), naive.range(probe..).next().copied());
+                let mut unset = probe;
+                while naive.contains(&unset) { unset += 1; }
+                prop_assert_eq!(bits.first_unset(probe), unset);
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! A peer's proof becomes something that may be written, or an error.
+//!
+//! The hashes are put together from the leaves up. Where they end is either a node that is stored here already (the
+//! *anchor*), or part of a new head, whose signature is then checked. Sizes are covered by the hashes.
+//!
+//! Follows npm hypercore 11.37.1, `lib/merkle-tree.js` (`verifyTree`, `verifyUpgrade`).
+
+use bytes::Bytes;
+use hc_crypto::Verifier;
+
+use super::types::{Proof, UpgradeProof};
+use crate::batch::Batch;
+use crate::error::ProofError;
+use crate::flat::{self, Cursor};
+use crate::head::TreeHead;
+use crate::limits::{MAX_LENGTH, MAX_PROOF_NODES};
+use crate::node::Node;
+
+/// A proof whose hashes fit together, but of which nothing shows yet that it is part of this log.
+#[derive(Debug, Clone)]
+pub struct Unchecked {
+    nodes: Vec<Node>,
+    upgrade: Option<Upgrade>,
+    /// Where the hashes end, unless that is part of the new head.
+    anchor: Option<Node>,
+    block: Option<(u64, Bytes)>,
+}
+
+#[derive(Debug, Clone)]
+struct Upgrade {
+    head: TreeHead,
+    signature: Vec<u8>,
+}
+
+/// Nodes, a block and a head that are part of this log: they may be written.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    nodes: Vec<Node>,
+    upgrade: Option<Upgrade>,
+    block: Option<(u64, Bytes)>,
+}
+
+/// Hashes a proof together, as one for the log that `head` is the present head of.
+///
+/// # Errors
+/// [`ProofError`], if it can be no proof for this log.
+pub fn verify(head: &TreeHead, proof: &Proof) -> Result<Unchecked, ProofError> {
+    if proof.fork != head.fork() {
+        return Err(ProofError::Fork { ours: head.fork(), theirs: proof.fork });
+    }
+    check_counts(proof)?;
+    let mut nodes = Vec::with_capacity(32);
+    let mut top = hash_up(proof, &mut nodes)?;
+    let upgrade = match &proof.upgrade {
+        None => None,
+        Some(upgrade) => {
+            let (signed, used) = grow(head, upgrade, top, &mut nodes)?;
+            if used {
+                top = None;
+            }
+            Some(signed)
+        }
+    };
+    if nodes.is_empty() && upgrade.is_none() {
+        return Err(ProofError::Empty);
+    }
+    let block = proof.block.as_ref().map(|block| (block.index, block.value.clone()));
+    Ok(Unchecked { nodes, upgrade, anchor: top, block })
+}
+
+impl Unchecked {
+    /// The stored node that the proof must lead to, if it is not all part of a new head.
+    #[must_use]
+    pub fn anchor(&self) -> Option<u64> {
+        self.anchor.map(|node| node.index)
+    }
+
+    /// Checks the proof against the stored node of its [`anchor`](Self::anchor), and its new head against the log's
+    /// manifest.
+    ///
+    /// # Errors
+    /// [`ProofError::Unanchored`] if there is no such node, [`ProofError::HashMismatch`], [`ProofError::NoManifest`],
+    /// [`ProofError::Signature`].
+    pub fn confirm(self, stored: Option<&Node>, verifier: Option<&Verifier>) -> Result<Verified, ProofError> {
+        if let Some(anchor) = &self.anchor {
+            let index = anchor.index;
+            match stored {
+                None => return Err(ProofError::Unanchored { index }),
+                Some(node) if node != anchor => return Err(ProofError::HashMismatch { index }),
+                Some(_) => {}
+            }
+        }
+        if let Some(upgrade) = &self.upgrade {
+            let (head, verifier) = (&upgrade.head, verifier.ok_or(ProofError::NoManifest)?);
+            verifier.verify(&head.hash(), head.length(), head.fork(), &upgrade.signature)?;
+        }
+        Ok(Verified { nodes: self.nodes, upgrade: self.upgrade, block: self.block })
+    }
+}
+
+impl Verified {
+    /// The nodes to store.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The new head and its signature, if the log became longer.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<(&TreeHead, &[u8])> {
+        self.upgrade.as_ref().map(|upgrade| (&upgrade.head, upgrade.signature.as_slice()))
+    }
+
+    /// The block and its bytes.
+    #[must_use]
+    pub fn block(&self) -> Option<(u64, &Bytes)> {
+        self.block.as_ref().map(|(index, value)| (*index, value))
+    }
+}
+
+fn check_counts(proof: &Proof) -> Result<(), ProofError> {
+    let lists = [
+        proof.block.as_ref().map(|part| part.nodes.len()),
+        proof.hash.as_ref().map(|part| part.nodes.len()),
+        proof.seek.as_ref().map(|part| part.nodes.len()),
+        proof.upgrade.as_ref().map(|part| part.nodes.len()),
+        proof.upgrade.as_ref().map(|part| part.additional_nodes.len()),
+    ];
+    match lists.into_iter().flatten().find(|count| *count > MAX_PROOF_NODES) {
+        Some(count) => Err(ProofError::TooManyNodes { count }),
+        None => Ok(()),
+    }
+}
+
+/// Nodes that are taken in the order in which they came; one more may be taken out of turn.
+struct Queue<'a> {
+    nodes: std::slice::Iter<'a, Node>,
+    extra: Option<Node>,
+}
+
+impl<'a> Queue<'a> {
+    fn new(nodes: &'a [Node], extra: Option<Node>) -> Self {
+        Self { nodes: nodes.iter(), extra }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.extra.is_none() && self.nodes.len() == 0
+    }
+
+    fn take(&mut self, expected: u64) -> Result<Node, ProofError> {
+        if self.extra.is_some_and(|extra| extra.index == expected) {
+            return self.extra.take().ok_or(ProofError::NodeMissing { expected });
+        }
+        let node = self.nodes.next().ok_or(ProofError::NodeMissing { expected })?;
+        if node.index != expected {
+            return Err(ProofError::WrongNode { expected, got: node.index });
+        }
+        Ok(*node)
+    }
+}
+
+/// Hashes from a block, an inner node or a seek's node upwards. Returns the top; all nodes on the way go to `nodes`.
+fn hash_up(proof: &Proof, nodes: &mut Vec<Node>) -> Result<Option<Node>, ProofError> {
+    let seek = match proof.seek.as_ref().and_then(|seek| Some((seek.nodes.first()?, &seek.nodes))) {
+        Some((first, list)) => Some(climb(Queue::new(list, None), first.index, None, nodes)?),
+        None => None,
+    };
+    match (&proof.block, &proof.hash) {
+        (Some(block), _) => {
+            let index = in_range(block.index.saturating_mul(2))?;
+            let leaf = Node::of_block(block.index, &block.value);
+            climb(Queue::new(&block.nodes, seek), index, Some(leaf), nodes).map(Some)
+        }
+        (None, Some(hash)) => climb(Queue::new(&hash.nodes, seek), hash.index, None, nodes).map(Some),
+        (None, None) => Ok(seek),
+    }
+}
+
+fn in_range(index: u64) -> Result<u64, ProofError> {
+    if index < MAX_LENGTH * 2 { Ok(index) } else { Err(ProofError::Impossible { index }) }
+}
+
+fn climb(
+    mut queue: Queue<'_>,
+    index: u64,
+    start: Option<Node>,
+    nodes: &mut Vec<Node>,
+) -> Result<Node, ProofError> {
+    let mut cursor = Cursor::new(in_range(index)?);
+    let mut top = match start {
+        Some(node) => node,
+        None => queue.take(index)?,
+    };
+    nodes.push(top);
+    while !queue.is_empty() {
+        let sibling = queue.take(cursor.sibling())?;
+        let impossible = ProofError::Impossible { index: sibling.index };
+        let parent = cursor.parent().ok_or(impossible)?;
+        top = Node::parent(parent, &top, &sibling).ok_or(impossible)?;
+        nodes.push(sibling);
+        nodes.push(top);
+    }
+    Ok(top)
+}
+
+/// Extends the head by an upgrade's nodes, with the top of the other part taking its place among them. Returns the new
+/// head, and whether that top was part of it.
+fn grow(
+    head: &TreeHead,
+    proof: &UpgradeProof,
+    top: Option<Node>,
+    nodes: &mut Vec<Node>,
+) -> Result<(Upgrade, bool), ProofError> {
+    let to = proof.start.checked_add(proof.length).filter(|to| *to < MAX_LENGTH);
+    let to = to.ok_or(ProofError::Impossible { index: proof.start })?;
+    let mut batch = Batch::new(head);
+    let mut queue = Queue::new(&proof.nodes, top);
+    extend(&mut batch, &mut queue, head, to)?;
+    if queue.nodes.len() > 0 {
+        return Err(ProofError::ExtraNodes);
+    }
+    extend_further(&mut batch, &proof.additional_nodes)?;
+    if batch.length <= head.length() {
+        return Err(ProofError::NotLonger { length: batch.length, ours: head.length() });
+    }
+    if batch.length >= MAX_LENGTH {
+        return Err(ProofError::Impossible { index: batch.length });
+    }
+    let change = batch.finish();
+    // whatever a peer sent: only the roots of a log become a head
+    let checked = TreeHead::from_roots(head.fork(), change.head().roots().to_vec());
+    let head = checked.ok().filter(|checked| checked == change.head());
+    let head = head.ok_or(ProofError::Impossible { index: change.head().length() })?;
+    nodes.extend_from_slice(change.nodes());
+    Ok((Upgrade { head, signature: proof.signature.clone() }, queue.extra.is_none()))
+}
+
+/// Extends a batch to a length that the peer was asked for.
+fn extend(batch: &mut Batch, queue: &mut Queue<'_>, head: &TreeHead, to: u64) -> Result<(), ProofError> {
+    let mut known = head.roots().iter().map(|root| root.index).peekable();
+    let mut connect = !head.roots().is_empty();
+    for mut tree in flat::full_trees(to) {
+        if known.next_if_eq(&tree.index()).is_some() {
+            continue;
+        }
+        if std::mem::take(&mut connect) && known.peek().is_some() {
+            // the last known roots lie below this tree: add what is to their right
+            let top = tree.index();
+            let last = head.roots().last().map_or(top, |root| root.index);
+            let mut cursor = Cursor::new(last);
+            if !tree.contains(last) {
+                return Err(ProofError::Impossible { index: top });
+            }
+            while cursor.index() != top {
+                let node = queue.take(cursor.sibling())?;
+                append(batch, node, &mut cursor)?;
+            }
+            continue;
+        }
+        let node = queue.take(tree.index())?;
+        append(batch, node, &mut tree)?;
+    }
+    Ok(())
+}
+
+/// Extends a batch by the nodes from there to the head that is signed.
+fn extend_further(batch: &mut Batch, extra: &[Node]) -> Result<(), ProofError> {
+    let Some(last) = batch.roots.last() else {
+        return if extra.is_empty() { Ok(()) } else { Err(ProofError::ExtraNodes) };
+    };
+    let mut cursor = Cursor::new(last.index);
+    let mut extra = extra.iter().peekable();
+    while extra.peek().is_some_and(|node| node.index == cursor.sibling()) {
+        if let Some(node) = extra.next() {
+            append(batch, *node, &mut cursor)?;
+        }
+    }
+    for node in extra {
+        while node.index != cursor.index() {
+            cursor.left_child().ok_or(ProofError::WrongNode { expected: cursor.index(), got: node.index })?;
+        }
+        append(batch, *node, &mut cursor)?;
+        cursor.sibling();
+    }
+    Ok(())
+}
+
+fn append(batch: &mut Batch, node: Node, cursor: &mut Cursor) -> Result<(), ProofError> {
+    batch.append_root(node, cursor).ok_or(ProofError::Impossible { index: node.index })
+}
