@@ -430,7 +430,8 @@ mod tests {
     #[test]
     fn words_come_back_as_they_were_inserted() {
         let mut bits = Bits::default();
-        let words: Vec<u32> = (0..3_000).map(|n: u32| if n % 3 == 0 { u32::MAX } else { n }).collect();
+        let words: Vec<u32> =
+            (0..3_000).map(|n: u32| if n.is_multiple_of(3) { u32::MAX } else { n }).collect();
         bits.set_range(0, 200_000, true);
         bits.insert_words(32, &words);
         bits.check().unwrap();

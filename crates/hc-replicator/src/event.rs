@@ -5,9 +5,9 @@
 //!
 //! Follows npm hypercore 11.37.1, lib/replicator.js (what is sent when), but as plain data.
 
-use crate::stub::ProofRequest;
-use crate::stub::wire;
+use crate::wire;
 use bytes::Bytes;
+use hc_tree::ProofRequest;
 
 use crate::Violation;
 
@@ -107,7 +107,7 @@ pub enum Input {
     Served {
         /// For whom.
         peer: PeerId,
-        /// Their request id.
+        /// As in [`Output::Serve`].
         request: u64,
         /// The answer.
         answer: Served,
@@ -209,8 +209,9 @@ pub enum ApplyFailure {
 
 /// What a driver made of a [`Output::Serve`].
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "moved once, and nearly always data")]
 pub enum Served {
-    /// The proof; `request` and `fork` are set by the replicator.
+    /// The proof; `data.request` and `data.fork` are set by the replicator.
     Data(wire::Data),
     /// The block is not here (any more).
     NotAvailable,
@@ -286,7 +287,7 @@ pub enum Output {
     Serve {
         /// For whom.
         peer: PeerId,
-        /// Their request id, to hand back.
+        /// Names this piece of work (it is not their request id), to hand back.
         request: u64,
         /// What to prove.
         proof: ProofRequest,

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::stub::wire;
+use crate::wire;
 
 use crate::event::{Event, Outcome, Output, PeerId, WantId};
 

@@ -1,6 +1,6 @@
 //! What peers send: each message is checked against the rules, then handed to the part that keeps it.
 
-use crate::stub::wire::{self, Message};
+use crate::wire::{self, Message};
 use bytes::Bytes;
 
 use crate::event::{Event, PeerId};

@@ -2,8 +2,8 @@
 //!
 //! Follows npm hypercore 11.37.1, lib/replicator.js (ondata, onnodata, _cancelRequest, onrequest, _fulfillRequest).
 
-use crate::stub::ProofRequest;
-use crate::stub::wire::{self, Message};
+use crate::wire::{self, Message};
+use hc_tree::ProofRequest;
 
 use crate::event::{ApplyFailure, Event, Output, PeerId, Served, Ticket};
 use crate::inflight::{Applying, Request};

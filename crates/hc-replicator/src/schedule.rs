@@ -7,8 +7,8 @@
 //!
 //! Follows npm hypercore 11.37.1, lib/replicator.js (updateAll, _updatePeer, _requestRange, _maybeWant).
 
-use crate::stub::wire;
-use crate::stub::{BlockRequest, UpgradeRequest};
+use crate::wire;
+use hc_tree::{BlockRequest, UpgradeRequest};
 
 use crate::bits::first_match;
 use crate::event::{Outcome, Output, PeerId, WantId};

@@ -5,7 +5,7 @@
 //!
 //! Follows npm hypercore 11.37.1, lib/replicator.js (sendSync, signalUpgrade, broadcastRange, _onwant).
 
-use crate::stub::wire;
+use crate::wire;
 
 use super::Peer;
 use super::interest::TheirWant;

@@ -1,6 +1,6 @@
 //! What a peer says about itself. Claims, not facts: only a proof is a fact.
 
-use crate::stub::wire;
+use crate::wire;
 
 use crate::bits::Bits;
 use crate::limits::{MAX_CLAIM, MAX_CLAIM_PAGES};

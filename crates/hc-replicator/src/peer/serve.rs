@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::stub::wire;
+use crate::wire;
 
 use crate::event::Time;
 use crate::limits::{MAX_REMOTE_REQUESTS, MAX_REMOTE_REQUESTS_HARD, MAX_SERVING};
