@@ -158,6 +158,39 @@ impl Encode for Manifest {
         if self.version == 0 {
             return self.encode_v0(out);
         }
+        self.encode_flagged(out);
+    }
+}
+
+impl Decode<'_> for Manifest {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.uint()? {
+            0 => Self::decode_v0(reader),
+            version @ 1..=3 => Self::decode_flagged(reader, version),
+            _ => Err(DecodeError::Invalid { at: reader.position(), what: "manifest version" }),
+        }
+    }
+}
+
+impl Manifest {
+    /// Writes the manifest as stores keep it: version 0 in the same form as the later ones.
+    pub fn encode_stored<S: Sink>(&self, out: &mut S) {
+        put::uint(out, self.version);
+        self.encode_flagged(out);
+    }
+
+    /// Reads a manifest as stores keep it.
+    ///
+    /// # Errors
+    /// [`DecodeError`].
+    pub fn decode_stored(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        match reader.uint()? {
+            version @ 0..=3 => Self::decode_flagged(reader, version),
+            _ => Err(DecodeError::Invalid { at: reader.position(), what: "manifest version" }),
+        }
+    }
+
+    fn encode_flagged<S: Sink>(&self, out: &mut S) {
         let flag = |set: bool, bit: u64| if set { bit } else { 0 };
         put::uint(
             out,
@@ -180,19 +213,7 @@ impl Encode for Manifest {
             put::buffer(out, user_data);
         }
     }
-}
 
-impl Decode<'_> for Manifest {
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        match reader.uint()? {
-            0 => Self::decode_v0(reader),
-            version @ 1..=3 => Self::decode_flagged(reader, version),
-            _ => Err(DecodeError::Invalid { at: reader.position(), what: "manifest version" }),
-        }
-    }
-}
-
-impl Manifest {
     fn decode_flagged(reader: &mut Reader<'_>, version: u64) -> Result<Self, DecodeError> {
         let flags = reader.uint()?;
         kind(reader, "hash of a manifest")?;
