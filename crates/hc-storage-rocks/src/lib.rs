@@ -1,1 +1,21 @@
-//! The RocksDB engine of a Hypercore 11 store, interchangeable with Node's
+//! The RocksDB engine of a Hypercore 11 store: directories that Node and this project hand back and forth.
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | [`RocksKv`] | the engine |
+//! | `options` | RocksDB options, equal to Node's |
+//! | `device_file` | the `CORESTORE` file: which machine and process a directory belongs to |
+//! | `session_id` | the mark by which a suspended Node process sees that somebody else wrote |
+//!
+//! A directory holds `CORESTORE` and `db/`. Nothing else in it is ever touched.
+//!
+//! Building this crate needs a C++ compiler and libclang; crates that only need logs in memory do without it.
+//!
+//! Follows npm hypercore-storage 3.3.1, `index.js`, npm rocksdb-native 3.18.1 and npm device-file.
+
+mod db;
+mod device_file;
+mod options;
+mod session_id;
+
+pub use db::RocksKv;

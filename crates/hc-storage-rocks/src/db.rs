@@ -1,0 +1,246 @@
+//! The engine over RocksDB.
+
+use std::ops::ControlFlow;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use hc_storage::keys::Key;
+use hc_storage::kv::Visit;
+use hc_storage::{Kv, KvRead, Op, StorageError, WriteBatch};
+use parking_lot::{RwLock, RwLockReadGuard};
+use rocksdb::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode};
+
+use crate::device_file::DeviceFile;
+use crate::options::{self, COLUMN_FAMILY};
+use crate::session_id;
+
+type Result<T> = std::result::Result<T, StorageError>;
+
+/// A store's directory, open in RocksDB.
+pub struct RocksKv {
+    open: RwLock<Option<Open>>,
+    read_only: bool,
+    /// Set by a failed sync: what is on the device is then not known.
+    poisoned: AtomicBool,
+}
+
+/// Dropped in this order: the lock is the last to go.
+struct Open {
+    db: DB,
+    _device: Option<DeviceFile>,
+}
+
+impl RocksKv {
+    /// Opens a directory for reading and writing, or makes one.
+    ///
+    /// # Errors
+    /// [`StorageError::Locked`] if another process has it open, or if it is a copy; [`StorageError::Unsupported`] if it is
+    /// one of version 10; [`StorageError::Io`].
+    pub fn open(dir: &Path) -> Result<Self> {
+        refuse_older(dir)?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir)
+            .map_err(|error| StorageError::io("making the directory", error))?;
+        let device = DeviceFile::open(dir)?;
+        let path = dir.join("db");
+        let db = DB::open_cf_descriptors(&options::database(), &path, options::column_families());
+        let db = db.map_err(|error| StorageError::io("opening the database", error))?;
+        session_id::renew(&path)?;
+        Ok(Self::over(db, Some(device)))
+    }
+
+    /// Opens a directory for reading, as it is now, also while another process has it open for writing. Takes no lock and
+    /// writes nothing.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`] if there is no database.
+    pub fn open_read_only(dir: &Path) -> Result<Self> {
+        refuse_older(dir)?;
+        let mut database = options::database();
+        database.create_if_missing(false);
+        database.create_missing_column_families(false);
+        let families = options::column_families();
+        let db = DB::open_cf_descriptors_read_only(&database, dir.join("db"), families, false);
+        let db = db.map_err(|error| StorageError::io("opening the database for reading", error))?;
+        Ok(Self::over(db, None))
+    }
+
+    fn over(db: DB, device: Option<DeviceFile>) -> Self {
+        let read_only = device.is_none();
+        let open = RwLock::new(Some(Open { db, _device: device }));
+        Self { open, read_only, poisoned: AtomicBool::new(false) }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&DB, &ColumnFamily) -> Result<T>) -> Result<T> {
+        let open: RwLockReadGuard<'_, Option<Open>> = self.open.read();
+        let db = &open.as_ref().ok_or(StorageError::Closed)?.db;
+        work(db, family(db)?)
+    }
+}
+
+fn family(db: &DB) -> Result<&ColumnFamily> {
+    db.cf_handle(COLUMN_FAMILY)
+        .ok_or_else(|| StorageError::Unsupported("the database has no column family `corestore`".into()))
+}
+
+/// A directory of version 10 has these files where version 11 has a database.
+fn refuse_older(dir: &Path) -> Result<()> {
+    if dir.join("db").exists() || !dir.join("oplog").exists() {
+        return Ok(());
+    }
+    Err(StorageError::Unsupported(format!(
+        "{} is a log of Hypercore 10 (oplog, tree, data and bitfield files); only directories of version 11 are read",
+        dir.display()
+    )))
+}
+
+fn reading(error: rocksdb::Error) -> StorageError {
+    StorageError::io("reading from the database", error)
+}
+
+fn writing(error: rocksdb::Error) -> StorageError {
+    StorageError::io("writing to the database", error)
+}
+
+impl KvRead for RocksKv {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        self.with(|db, family| {
+            let value = db.get_pinned_cf(family, key).map_err(reading)?;
+            Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+        })
+    }
+
+    fn multi_get(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>> {
+        self.with(|db, family| {
+            let values = db.batched_multi_get_cf(family, keys, false);
+            values.into_iter().map(to_bytes).collect()
+        })
+    }
+
+    fn scan(&self, start: &[u8], end: &[u8], visit: &mut Visit<'_>) -> Result<()> {
+        self.with(|db, family| scan(db, family, bounded(start, end), start, visit))
+    }
+}
+
+fn to_bytes(
+    value: std::result::Result<Option<rocksdb::DBPinnableSlice<'_>>, rocksdb::Error>,
+) -> Result<Option<Bytes>> {
+    Ok(value.map_err(reading)?.map(|value| Bytes::copy_from_slice(&value)))
+}
+
+fn bounded(start: &[u8], end: &[u8]) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    // RocksDB takes the upper bound as given; one below the start would be an error in debug builds
+    options.set_iterate_upper_bound(if end > start { end } else { start });
+    options
+}
+
+fn scan(
+    db: &DB,
+    family: &ColumnFamily,
+    options: ReadOptions,
+    start: &[u8],
+    visit: &mut Visit<'_>,
+) -> Result<()> {
+    let mut entries = db.raw_iterator_cf_opt(family, options);
+    entries.seek(start);
+    while let Some((key, value)) = entries.item() {
+        if visit(key, value) == ControlFlow::Break(()) {
+            return Ok(());
+        }
+        entries.next();
+    }
+    entries.status().map_err(reading)
+}
+
+/// A moment of the database.
+struct Moment<'a> {
+    db: &'a DB,
+    family: &'a ColumnFamily,
+    snapshot: SnapshotWithThreadMode<'a, DB>,
+}
+
+impl KvRead for Moment<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
+        to_bytes(self.snapshot.get_pinned_cf(self.family, key))
+    }
+
+    fn multi_get(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>> {
+        let mut options = ReadOptions::default();
+        options.set_snapshot(&self.snapshot);
+        let values = self.db.batched_multi_get_cf_opt(self.family, keys, false, &options);
+        values.into_iter().map(to_bytes).collect()
+    }
+
+    fn scan(&self, start: &[u8], end: &[u8], visit: &mut Visit<'_>) -> Result<()> {
+        let mut options = bounded(start, end);
+        options.set_snapshot(&self.snapshot);
+        scan(self.db, self.family, options, start, visit)
+    }
+}
+
+impl Kv for RocksKv {
+    fn with_snapshot(&self, read: &mut dyn FnMut(&dyn KvRead)) -> Result<()> {
+        self.with(|db, family| {
+            read(&Moment { db, family, snapshot: db.snapshot() });
+            Ok(())
+        })
+    }
+
+    fn commit(&self, batch: WriteBatch) -> Result<()> {
+        if self.read_only {
+            return Err(StorageError::ReadOnly);
+        }
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(StorageError::Poisoned);
+        }
+        self.with(|db, family| {
+            let mut writes = rocksdb::WriteBatch::default();
+            for op in batch.ops() {
+                match op {
+                    Op::Put(key, value) => writes.put_cf(family, key, value),
+                    Op::Delete(key) => writes.delete_cf(family, key),
+                    Op::DeleteRange(start, end) if start < end => writes.delete_range_cf(family, start, end),
+                    Op::DeleteRange(..) => {}
+                }
+            }
+            db.write(writes).map_err(writing)
+        })
+    }
+
+    fn sync(&self) -> Result<()> {
+        if self.read_only {
+            return Ok(());
+        }
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(StorageError::Poisoned);
+        }
+        let synced = self.with(|db, _| db.flush_wal(true).map_err(writing));
+        if matches!(synced, Err(StorageError::Io { .. })) {
+            self.poisoned.store(true, Ordering::Release);
+        }
+        synced
+    }
+
+    fn compact(&self, start: &[u8], end: &[u8]) -> Result<()> {
+        self.with(|db, family| {
+            db.compact_range_cf(family, Some(start), Some(end));
+            Ok(())
+        })
+    }
+
+    fn close(&self) -> Result<()> {
+        drop(self.open.write().take());
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for RocksKv {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RocksKv").field("read_only", &self.read_only).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,141 @@
+//! The `CORESTORE` file: it says which machine a directory belongs to, and its lock which process.
+//!
+//! The file is written once, when the directory is made. A directory that was copied, or a file that was touched, no longer
+//! fits its inode, its time or its extended attribute, and is refused: two copies of a writable log that both go on would
+//! fork it. Moving a directory within its file system is fine.
+//!
+//! | line | says |
+//! | --- | --- |
+//! | `device/platform` | the operating system |
+//! | `device/inode` | the file's inode |
+//! | `device/created` | when it was made, in milliseconds since 1970 |
+//! | `device/attribute` | `original`, if the extended attribute could be set to that |
+//!
+//! The lock is an exclusive open-file-description lock on the whole file, which is what Node takes; `flock` would not
+//! exclude it.
+//!
+//! Follows npm device-file, `index.js`, and npm fd-lock.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use hc_storage::StorageError;
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, fcntl};
+use xattr::FileExt;
+
+const FILE: &str = "CORESTORE";
+const ATTRIBUTE: &str = if cfg!(target_os = "linux") { "user.device-file" } else { "device-file" };
+const ORIGINAL: &str = "original";
+/// The file's own times may be so many milliseconds off from what it says.
+const SLACK_MS: u64 = 5000;
+/// No device file is longer.
+const MAX_LEN: u64 = 4096;
+
+/// A directory's device file, locked for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct DeviceFile {
+    _locked: File,
+}
+
+impl DeviceFile {
+    /// Locks the directory's device file and checks it, or makes one.
+    pub(crate) fn open(dir: &Path) -> Result<Self, StorageError> {
+        let path = dir.join(FILE);
+        match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => {
+                lock(&file, dir)?;
+                check(&file, dir)?;
+                Ok(Self { _locked: file })
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::create(&path, dir),
+            Err(error) => Err(StorageError::io("opening CORESTORE", error)),
+        }
+    }
+
+    fn create(path: &Path, dir: &Path) -> Result<Self, StorageError> {
+        let failed = |error| StorageError::io("writing CORESTORE", error);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(failed)?;
+        lock(&file, dir)?;
+        let inode = file.metadata().map_err(failed)?.ino();
+        let created = millis(SystemTime::now());
+        let mut text =
+            format!("device/platform={}\ndevice/inode={inode}\ndevice/created={created}\n", platform());
+        if file.set_xattr(ATTRIBUTE, ORIGINAL.as_bytes()).is_ok() {
+            text.push_str("device/attribute=original\n");
+        }
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        Ok(Self { _locked: file })
+    }
+}
+
+const fn platform() -> &'static str {
+    if cfg!(target_os = "macos") { "darwin" } else { std::env::consts::OS }
+}
+
+fn lock(file: &File, dir: &Path) -> Result<(), StorageError> {
+    let whole_file = nix::libc::flock {
+        l_type: i16::try_from(nix::libc::F_WRLCK).unwrap_or_default(),
+        l_whence: i16::try_from(nix::libc::SEEK_SET).unwrap_or_default(),
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    match fcntl(file, FcntlArg::F_OFD_SETLK(&whole_file)) {
+        Ok(_) => Ok(()),
+        Err(Errno::EAGAIN | Errno::EACCES) => Err(StorageError::Locked(format!(
+            "the store in {} is open in another process (its CORESTORE file is locked)",
+            dir.display()
+        ))),
+        Err(error) => Err(StorageError::io("locking CORESTORE", error)),
+    }
+}
+
+fn check(file: &File, dir: &Path) -> Result<(), StorageError> {
+    let failed = |error| StorageError::io("reading CORESTORE", error);
+    let mut text = String::new();
+    file.take(MAX_LEN).read_to_string(&mut text).map_err(failed)?;
+    let lines: BTreeMap<&str, &str> = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.trim(), value.trim()))
+        .collect();
+    let said = |name| lines.get(name).copied().unwrap_or_default();
+    let refuse = |why: &str| {
+        Err(StorageError::Locked(format!(
+            "the store in {} {why}; a copy that goes on beside the original would fork its logs",
+            dir.display()
+        )))
+    };
+    if !said("device/platform").is_empty() && said("device/platform") != platform() {
+        return refuse("was made on another platform");
+    }
+    let attribute = file.get_xattr(ATTRIBUTE).ok().flatten().unwrap_or_default();
+    if attribute != said("device/attribute").as_bytes() {
+        return refuse("was moved unsafely (its CORESTORE file is a copy)");
+    }
+    let metadata = file.metadata().map_err(failed)?;
+    let born = metadata.created().map_or(0, millis);
+    let changed = metadata.modified().map_or(0, millis).max(born);
+    let created: u64 = said("device/created").parse().unwrap_or(0);
+    let moved = said("device/inode") != metadata.ino().to_string();
+    if moved || (created != 0 && changed.abs_diff(created) >= SLACK_MS) {
+        return refuse("was modified (its CORESTORE file is not the one that was made with it)");
+    }
+    Ok(())
+}
+
+fn millis(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

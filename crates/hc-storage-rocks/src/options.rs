@@ -1,0 +1,68 @@
+//! RocksDB options, equal to those of Node's stores.
+//!
+//! What decides whether Node can open the files: the column families `default` and `corestore` and no others, no
+//! compression of any kind, table format 6. The rest makes the two sides behave alike.
+//!
+//! Follows npm hypercore-storage 3.3.1, `index.js` (`createColumnFamily`), and npm rocksdb-native 3.18.1, `lib/state.js` and
+//! `lib/column-family.js`.
+
+use rocksdb::{
+    BlockBasedOptions, BlockBasedTablePinningTier, Cache, ColumnFamilyDescriptor, DBCompressionType,
+    DBRecoveryMode, Options,
+};
+
+/// The column family that holds all of a store.
+pub(crate) const COLUMN_FAMILY: &str = "corestore";
+/// RocksDB makes this one by itself; Node opens it and keeps it empty.
+const DEFAULT: &str = "default";
+
+/// Blocks of tables that are kept in memory, for the whole database.
+const CACHE_BYTES: usize = 32 << 20;
+/// Values from this size on go to blob files.
+const MIN_BLOB_SIZE: u64 = 4096;
+
+pub(crate) fn database() -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_max_background_jobs(6);
+    options.set_bytes_per_sync(1 << 20);
+    options.set_max_open_files(-1);
+    options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    // Node leaves its logs to RocksDB's defaults, which keep a thousand old ones
+    options.set_keep_log_file_num(4);
+    options
+}
+
+pub(crate) fn column_families() -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(CACHE_BYTES);
+    let mut corestore = family(&cache);
+    corestore.set_enable_blob_files(true);
+    corestore.set_min_blob_size(MIN_BLOB_SIZE);
+    corestore.set_blob_file_size(256 << 20);
+    corestore.set_enable_blob_gc(true);
+    corestore.set_blob_gc_age_cutoff(0.25);
+    corestore.set_blob_gc_force_threshold(1.0);
+    vec![
+        ColumnFamilyDescriptor::new(DEFAULT, family(&cache)),
+        ColumnFamilyDescriptor::new(COLUMN_FAMILY, corestore),
+    ]
+}
+
+fn family(cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_block_size(8192);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_format_version(6);
+    table.set_bloom_filter(10.0, false);
+    table.set_top_level_index_pinning_tier(BlockBasedTablePinningTier::All);
+    table.set_partition_pinning_tier(BlockBasedTablePinningTier::All);
+    table.set_unpartitioned_pinning_tier(BlockBasedTablePinningTier::All);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    options.set_compression_type(DBCompressionType::None);
+    options.set_blob_compression_type(DBCompressionType::None);
+    options.set_write_buffer_size(64 << 20);
+    options
+}

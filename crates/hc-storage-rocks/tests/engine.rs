@@ -1,0 +1,99 @@
+//! The RocksDB engine passes the suite of all engines, keeps what it was given, and guards its directory.
+
+use std::sync::Arc;
+
+use hc_storage::keys::Key;
+use hc_storage::{Kv, KvRead, StorageError, WriteBatch, conformance};
+use hc_storage_rocks::RocksKv;
+
+fn put(kv: &RocksKv, name: &str, value: &str) -> Result<(), StorageError> {
+    let mut batch = WriteBatch::new();
+    batch.put(Key::from(name.as_bytes()), value.as_bytes().to_vec());
+    kv.commit(batch)
+}
+
+#[test]
+fn o2_the_rocksdb_engine_conforms() {
+    let dir = tempfile::tempdir().unwrap();
+    conformance::check_engine(Arc::new(RocksKv::open(dir.path()).unwrap()));
+}
+
+#[test]
+fn what_was_committed_is_there_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let kv = RocksKv::open(dir.path()).unwrap();
+    put(&kv, "a", "1").unwrap();
+    drop(kv);
+    let kv = RocksKv::open(dir.path()).unwrap();
+    assert_eq!(kv.get(b"a").unwrap().as_deref(), Some(b"1".as_slice()));
+}
+
+#[test]
+fn o8_a_directory_is_open_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = RocksKv::open(dir.path()).unwrap();
+    assert!(matches!(RocksKv::open(dir.path()), Err(StorageError::Locked(_))));
+    first.close().unwrap();
+    RocksKv::open(dir.path()).unwrap();
+}
+
+#[test]
+fn o8_a_copied_directory_is_refused() {
+    let (dir, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    drop(RocksKv::open(dir.path()).unwrap());
+    std::fs::create_dir(copy.path().join("db")).unwrap();
+    for entry in ["CORESTORE", "db/CURRENT"] {
+        std::fs::copy(dir.path().join(entry), copy.path().join(entry)).unwrap();
+    }
+    let refused = RocksKv::open(copy.path()).unwrap_err();
+    assert!(matches!(&refused, StorageError::Locked(why) if why.contains("fork")), "{refused}");
+}
+
+#[test]
+fn o9_a_reader_opens_beside_the_writer_and_writes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = RocksKv::open(dir.path()).unwrap();
+    put(&writer, "a", "1").unwrap();
+    let reader = RocksKv::open_read_only(dir.path()).unwrap();
+    assert_eq!(reader.get(b"a").unwrap().as_deref(), Some(b"1".as_slice()));
+    assert!(matches!(put(&reader, "b", "2"), Err(StorageError::ReadOnly)));
+    put(&writer, "b", "2").unwrap();
+}
+
+#[test]
+fn o10_writes_after_closing_fail() {
+    let dir = tempfile::tempdir().unwrap();
+    let kv = RocksKv::open(dir.path()).unwrap();
+    kv.close().unwrap();
+    assert!(matches!(put(&kv, "a", "1"), Err(StorageError::Closed)));
+    assert!(matches!(kv.get(b"a"), Err(StorageError::Closed)));
+}
+
+#[test]
+fn o13_a_directory_of_version_10_is_named_as_such() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("oplog"), b"x").unwrap();
+    assert!(
+        matches!(RocksKv::open(dir.path()), Err(StorageError::Unsupported(why)) if why.contains("Hypercore 10"))
+    );
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was made");
+}
+
+#[test]
+fn a_suspended_process_can_tell_that_another_one_wrote() {
+    let dir = tempfile::tempdir().unwrap();
+    let mark = || std::fs::read(dir.path().join("db/SESSION_ID")).unwrap();
+    drop(RocksKv::open(dir.path()).unwrap());
+    let first = mark();
+    assert_eq!(first.len(), 20);
+    drop(RocksKv::open(dir.path()).unwrap());
+    assert_ne!(mark(), first);
+}
+
+#[test]
+fn other_peoples_files_stay_where_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("notes.txt"), b"mine").unwrap();
+    drop(RocksKv::open(dir.path()).unwrap());
+    assert_eq!(std::fs::read(dir.path().join("notes.txt")).unwrap(), b"mine");
+}
