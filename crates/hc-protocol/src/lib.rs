@@ -1,1 +1,30 @@
-//! Handshake, secret stream, protomux and wire messages of Hypercore: bytes in, messages out
+//! One connection between two peers: bytes in, messages out.
+//!
+//! ```text
+//!   transport bytes ──► frames ──► Noise XX handshake, then sealed frames ──► channels ──► messages of cores
+//!                       [frame]    [noise] [secret_stream]                    [mux]        [wire]
+//! ```
+//!
+//! [`Connection`] is all of it in one state machine without I/O: [`Connection::receive`] takes bytes,
+//! [`Connection::poll_event`] says what they meant, [`Connection::poll_transmit`] gives the bytes to send. Keys, seeds and
+//! the decision when to say that one is still there come from the caller; there is no clock and no randomness in here.
+//!
+//! A peer that breaks a rule is a [`Violation`]; the connection is then over, and nothing of the offending frame was
+//! handed out. What a peer may cost is in [`limits`].
+//!
+//! Follows npm @hyperswarm/secret-stream 6.9.2, npm noise-handshake, npm protomux 3.12.1 and npm hypercore 11.37.1,
+//! `lib/messages.js`.
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used))]
+
+mod connection;
+mod error;
+mod frame;
+pub mod limits;
+mod mux;
+mod noise;
+mod secret_stream;
+pub mod wire;
+
+pub use connection::{ChannelId, Connection, Event, OpenError};
+pub use error::Violation;
+pub use secret_stream::{FinishedHandshake, Role, SecretStream};

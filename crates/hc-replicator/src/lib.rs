@@ -52,8 +52,8 @@ mod rng;
 mod schedule;
 mod violation;
 mod want;
-#[doc(hidden)]
-pub mod wire;
+
+pub use hc_protocol::wire;
 
 pub use config::Config;
 pub use event::{

@@ -1,0 +1,29 @@
+//! What one peer may cost.
+
+/// Bytes of a frame before the peer has shown who it is.
+pub const MAX_HANDSHAKE_FRAME: usize = 1024;
+/// Bytes of a frame: its length has 24 bits.
+pub const MAX_FRAME: usize = (1 << 24) - 1;
+/// Channels that a peer may have open or ask for at the same time.
+pub const MAX_CHANNELS: usize = 65_536;
+/// Bytes of a protocol's or an extension's name.
+pub const MAX_NAME: usize = 256;
+/// Bytes of a channel's id.
+pub const MAX_CHANNEL_ID: usize = 64;
+/// Bytes of messages that may wait for a channel to be accepted.
+pub const MAX_PENDING_BYTES: usize = 64 * 1024;
+/// Messages that may wait for a channel to be accepted.
+pub const MAX_PENDING_MESSAGES: usize = 1024;
+/// Nodes in one list of a proof.
+pub const MAX_NODES: usize = 256;
+/// Words of a bitfield message: 2^21 blocks, the size of the largest want.
+pub const MAX_BITFIELD_WORDS: usize = 1 << 16;
+/// Bytes of a signature: of a quorum with all its patches.
+pub const MAX_SIGNATURE: usize = 255 * 82 + 4096 * 50;
+
+/// Messages are sent together in frames of about this many bytes.
+pub const BATCH_TARGET: usize = 64 * 1024;
+
+const _: () = assert!(MAX_HANDSHAKE_FRAME < MAX_FRAME);
+const _: () = assert!(MAX_PENDING_BYTES < MAX_FRAME);
+const _: () = assert!(MAX_NODES <= hc_tree::limits::MAX_PROOF_NODES);

@@ -1,0 +1,152 @@
+//! Proofs, and that there is none.
+
+use bytes::Bytes;
+use compact_encoding::{Decode, DecodeError, Encode, Reader, Sink, put};
+use hc_crypto::Manifest;
+use hc_tree::{BlockProof, HashProof, Node, Proof, SeekProof, UpgradeProof};
+
+use super::{flags, part};
+use crate::limits::{MAX_NODES, MAX_SIGNATURE};
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Data {
+    /// The request's id.
+    pub request: u64,
+    /// The fork that all of it belongs to.
+    pub fork: u64,
+    /// A block and the way up from it.
+    pub block: Option<BlockProof>,
+    /// An inner node and the way up from it.
+    pub hash: Option<HashProof>,
+    /// The way down to a byte.
+    pub seek: Option<SeekProof>,
+    /// A longer log.
+    pub upgrade: Option<UpgradeProof>,
+    /// Who may sign the log.
+    pub manifest: Option<Manifest>,
+}
+
+impl From<Proof> for Data {
+    fn from(proof: Proof) -> Self {
+        let Proof { fork, block, hash, seek, upgrade, manifest } = proof;
+        Self { request: 0, fork, block, hash, seek, upgrade, manifest }
+    }
+}
+
+impl From<Data> for Proof {
+    fn from(data: Data) -> Self {
+        let Data { request: _, fork, block, hash, seek, upgrade, manifest } = data;
+        Self { fork, block, hash, seek, upgrade, manifest }
+    }
+}
+
+impl Encode for Data {
+    fn encode<S: Sink>(&self, out: &mut S) {
+        let parts = [
+            self.block.is_some(),
+            self.hash.is_some(),
+            self.seek.is_some(),
+            self.upgrade.is_some(),
+            self.manifest.is_some(),
+        ];
+        put::uint(out, flags(&parts));
+        put::uint(out, self.request);
+        put::uint(out, self.fork);
+        if let Some(block) = &self.block {
+            put::uint(out, block.index);
+            put::buffer(out, &block.value);
+            put::list(out, &block.nodes);
+        }
+        if let Some(hash) = &self.hash {
+            put::uint(out, hash.index);
+            put::list(out, &hash.nodes);
+        }
+        if let Some(seek) = &self.seek {
+            put::uint(out, seek.bytes);
+            put::list(out, &seek.nodes);
+        }
+        if let Some(upgrade) = &self.upgrade {
+            put::uint(out, upgrade.start);
+            put::uint(out, upgrade.length);
+            put::list(out, &upgrade.nodes);
+            put::list(out, &upgrade.additional_nodes);
+            put::buffer(out, &upgrade.signature);
+        }
+        if let Some(manifest) = &self.manifest {
+            manifest.encode(out);
+        }
+    }
+}
+
+impl Data {
+    /// Reads a message that lies within `frame`.
+    pub(crate) fn decode_from(frame: &Bytes, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let flags = reader.uint()?;
+        let (request, fork) = (reader.uint()?, reader.uint()?);
+        let has = |bit: u64| flags & bit != 0;
+        Ok(Self {
+            request,
+            fork,
+            block: part(reader, has(1), |reader| block(frame, reader))?,
+            hash: part(reader, has(2), |reader| {
+                Ok(HashProof { index: reader.uint()?, nodes: nodes(reader)? })
+            })?,
+            seek: part(reader, has(4), |reader| {
+                Ok(SeekProof { bytes: reader.uint()?, nodes: nodes(reader)? })
+            })?,
+            upgrade: part(reader, has(8), upgrade)?,
+            manifest: part(reader, has(16), Manifest::decode)?,
+        })
+    }
+}
+
+fn nodes(reader: &mut Reader<'_>) -> Result<Vec<Node>, DecodeError> {
+    reader.list(MAX_NODES, Node::MIN_ENCODED_LEN, Node::decode)
+}
+
+fn block(frame: &Bytes, reader: &mut Reader<'_>) -> Result<BlockProof, DecodeError> {
+    let (index, value) = (reader.uint()?, reader.buffer()?);
+    // a small block must not keep a large frame in memory
+    let value =
+        if value.len() >= frame.len() / 2 { frame.slice_ref(value) } else { Bytes::copy_from_slice(value) };
+    Ok(BlockProof { index, value, nodes: nodes(reader)? })
+}
+
+fn upgrade(reader: &mut Reader<'_>) -> Result<UpgradeProof, DecodeError> {
+    let (start, length) = (reader.uint()?, reader.uint()?);
+    let (nodes, additional_nodes) = (nodes(reader)?, nodes(reader)?);
+    let signature = reader.buffer()?;
+    if signature.len() > MAX_SIGNATURE {
+        return Err(DecodeError::Invalid { at: reader.position(), what: "signature length" });
+    }
+    Ok(UpgradeProof { start, length, nodes, additional_nodes, signature: signature.to_vec() })
+}
+
+/// There is no proof for a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoData {
+    /// The request's id.
+    pub request: u64,
+    /// Why: 0 is not said, 1 not available, 2 invalid.
+    pub reason: u64,
+}
+
+impl Encode for NoData {
+    fn encode<S: Sink>(&self, out: &mut S) {
+        put::uint(out, self.request);
+        put::uint(out, u64::from(self.reason != 0));
+        if self.reason != 0 {
+            put::uint(out, self.reason);
+        }
+    }
+}
+
+impl Decode<'_> for NoData {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let request = reader.uint()?;
+        let flags = if reader.is_empty() { 0 } else { reader.uint()? };
+        let reason = part(reader, flags & 1 != 0, Reader::uint)?.unwrap_or(0);
+        Ok(Self { request, reason })
+    }
+}
