@@ -1,0 +1,61 @@
+//! Peers hear of an append only after it is on the device.
+//!
+//! A writer that told peers of blocks and then lost them in a power failure would sign other blocks in their place, and
+//! fork its own log. So with peers connected an append first waits for the store's group sync. Without peers there is
+//! nobody to tell: the sync then happens before the first peer is let in ([`Core::ready_for_peers`]).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use hc_replicator::{Input, Local};
+
+use super::Core;
+use crate::Result;
+
+/// The length that is to be announced, and whether a task is about to.
+#[derive(Default)]
+pub(super) struct Announcer {
+    length: AtomicU64,
+    running: AtomicBool,
+    /// Whether any peer was let in yet.
+    watched: AtomicBool,
+}
+
+impl Core {
+    /// Takes note of a longer log of our own.
+    pub(super) fn announce(&self, length: u64) {
+        let announcer = &self.0.announcer;
+        announcer.length.store(length, Ordering::SeqCst);
+        if self.0.storage.is_synced() || !announcer.watched.load(Ordering::SeqCst) {
+            self.input(Input::Local(Local::Appended { length }));
+            return;
+        }
+        if !announcer.running.swap(true, Ordering::SeqCst) {
+            tokio::spawn(self.clone().announce_when_synced());
+        }
+    }
+
+    async fn announce_when_synced(self) {
+        let announcer = &self.0.announcer;
+        loop {
+            let length = announcer.length.load(Ordering::SeqCst);
+            if let Err(error) = self.0.storage.sync().await {
+                tracing::error!(core = %self.discovery_key(), %error, "not announced: the sync failed");
+                announcer.running.store(false, Ordering::SeqCst);
+                return;
+            }
+            self.input(Input::Local(Local::Appended { length }));
+            announcer.running.store(false, Ordering::SeqCst);
+            let newer = announcer.length.load(Ordering::SeqCst) != length;
+            if !newer || announcer.running.swap(true, Ordering::SeqCst) {
+                return;
+            }
+        }
+    }
+
+    /// Lets peers in: from now on everything is synced before it is announced, and what is there already is now.
+    pub(crate) async fn ready_for_peers(&self) -> Result<()> {
+        self.0.announcer.watched.store(true, Ordering::SeqCst);
+        Arc::clone(&self.0.storage).sync().await
+    }
+}

@@ -1,0 +1,226 @@
+//! Taking in what peers prove: several proofs become one batch.
+//!
+//! Follows npm hypercore 11.37.1, `lib/core.js` (`verify`) and `lib/session-state.js` (`_verifyBlock`).
+
+use hc_crypto::{Manifest, Verifier};
+use hc_protocol::wire::Data;
+use hc_replicator::{ApplyFailure, Input, Local, PeerId, Ticket};
+use hc_storage::CoreWrite;
+use hc_tree::bitfield::BitChange;
+use hc_tree::{Proof, ProofError, TreeHead, Verified, verify};
+
+use super::Core;
+use super::state::{Committed, verifier_of};
+use crate::Result;
+use crate::events::Event;
+
+/// A proof that came, and from whom.
+pub(super) struct Arrival {
+    pub(super) peer: PeerId,
+    pub(super) ticket: Ticket,
+    pub(super) data: Data,
+}
+
+/// Proofs that were verified, on their way to the disk.
+struct Staged {
+    write: CoreWrite,
+    head: TreeHead,
+    signature: Option<Vec<u8>>,
+    bits: Vec<BitChange>,
+    verifier: Option<Verifier>,
+    tickets: Vec<Ticket>,
+}
+
+impl Core {
+    /// Verifies and stores what came. Returns what the replicator is to be told.
+    pub(super) fn apply(&self, arrivals: Vec<Arrival>) -> Vec<Input> {
+        let writing = self.0.writer.lock();
+        let before = self.status().length;
+        let mut answers = Vec::with_capacity(arrivals.len());
+        let mut staged = Staged {
+            write: self.0.disk.write(),
+            head: self.0.state.read().head().clone(),
+            signature: None,
+            bits: Vec::new(),
+            verifier: None,
+            tickets: Vec::new(),
+        };
+        for Arrival { peer, ticket, data } in arrivals {
+            if let Err(failure) = self.stage(&mut staged, ticket, data.into(), peer) {
+                answers.push(Input::ApplyFailed { ticket, failure });
+            }
+        }
+        answers.extend(self.commit_staged(staged));
+        drop(writing);
+        let status = self.status();
+        if status.length > before {
+            self.emit(|| Event::Append { length: status.length, byte_length: status.byte_length });
+        }
+        // appends that came meanwhile found the writer taken
+        self.drive_writer();
+        answers
+    }
+
+    fn stage(
+        &self,
+        staged: &mut Staged,
+        ticket: Ticket,
+        mut proof: Proof,
+        peer: PeerId,
+    ) -> std::result::Result<(), ApplyFailure> {
+        let manifest = proof.manifest.take();
+        match self.check(staged, &proof, manifest.as_ref()) {
+            Ok(Some((verified, fresh))) => {
+                staged.write.apply(&verified, crate::now_millis());
+                if let Some((index, _)) = verified.block() {
+                    staged.bits.push(BitChange { start: index, end: index.saturating_add(1), set: true });
+                }
+                if let Some((head, signature)) = verified.upgrade() {
+                    staged.head = head.clone();
+                    staged.signature = Some(signature.to_vec());
+                }
+                staged.verifier = staged.verifier.take().or(fresh);
+                staged.tickets.push(ticket);
+                Ok(())
+            }
+            Ok(None) => {
+                // it proves what has become known meanwhile
+                staged.tickets.push(ticket);
+                Ok(())
+            }
+            Err(Refusal::Stale) => Err(ApplyFailure::Stale),
+            Err(Refusal::Storage(error)) => {
+                tracing::error!(core = %self.discovery_key(), %error, "a proof could not be checked");
+                Err(ApplyFailure::Storage)
+            }
+            Err(Refusal::Invalid(error)) => {
+                tracing::debug!(core = %self.discovery_key(), %error, "a proof was refused");
+                self.refused(peer, error);
+                Err(ApplyFailure::Invalid)
+            }
+        }
+    }
+
+    /// Verifies a proof against what is stored and staged. None if it only repeats what is known.
+    fn check(
+        &self,
+        staged: &Staged,
+        proof: &Proof,
+        manifest: Option<&Manifest>,
+    ) -> std::result::Result<Option<(Verified, Option<Verifier>)>, Refusal> {
+        if proof.upgrade.as_ref().is_some_and(|upgrade| upgrade.start != staged.head.length()) {
+            return Err(Refusal::Stale);
+        }
+        let unchecked = match verify(&staged.head, proof) {
+            Ok(unchecked) => unchecked,
+            Err(ProofError::Fork { .. }) => return Err(Refusal::Stale),
+            Err(error) => return Err(Refusal::Invalid(error)),
+        };
+        let anchor = match unchecked.anchor() {
+            Some(index) => self.stored_or_root(staged, index)?,
+            None => None,
+        };
+        let state = self.0.state.read();
+        let known = state.verifier().or(staged.verifier.as_ref());
+        let fresh = if known.is_none() { self.first_verifier(manifest) } else { None };
+        let confirmed = unchecked.confirm(anchor.as_ref(), known.or(fresh.as_ref()));
+        drop(state);
+        match confirmed {
+            Ok(verified) => {
+                let fresh = fresh.filter(|_| verified.upgrade().is_some());
+                Ok(Some((verified, fresh)))
+            }
+            Err(ProofError::Unanchored { .. }) => Err(Refusal::Stale),
+            Err(error) => Err(Refusal::Invalid(error)),
+        }
+    }
+
+    /// A stored node, or a root that an earlier proof of this batch brought.
+    fn stored_or_root(
+        &self,
+        staged: &Staged,
+        index: u64,
+    ) -> std::result::Result<Option<hc_tree::Node>, Refusal> {
+        let root = staged.head.roots().iter().find(|root| root.index == index);
+        match root {
+            Some(root) => Ok(Some(*root)),
+            None => self.0.disk.tree_node(index).map_err(Refusal::Storage),
+        }
+    }
+
+    /// Who may sign a core of which only the key is known: as the manifest says that came with the proof, or the key itself.
+    fn first_verifier(&self, manifest: Option<&Manifest>) -> Option<Verifier> {
+        let own_key = Manifest::single(hc_crypto::PublicKey::from(self.key().as_bytes()));
+        verifier_of(*self.key(), Some(manifest.unwrap_or(&own_key)))
+    }
+
+    fn commit_staged(&self, staged: Staged) -> Vec<Input> {
+        let Staged { mut write, head, signature, bits, verifier, tickets } = staged;
+        if tickets.is_empty() {
+            return Vec::new();
+        }
+        let state = self.0.state.read();
+        for (page, bytes) in state.bitfield().pages_with(&bits) {
+            write.bitfield_page(page, &bytes);
+        }
+        let hints = state.hints_with(&bits);
+        let hints = (hints != *state.hints()).then_some(hints);
+        if let Some(hints) = &hints {
+            write.hints(hints);
+        }
+        if let Some(verifier) = &verifier {
+            let auth =
+                hc_storage::Auth { manifest: Some(verifier.manifest().clone()), ..state.auth().clone() };
+            write.auth(&auth);
+        }
+        drop(state);
+        if let Err(error) = self.0.disk.commit(write) {
+            tracing::error!(core = %self.discovery_key(), %error, "proofs could not be stored");
+            let failed = |ticket| Input::ApplyFailed { ticket, failure: ApplyFailure::Storage };
+            return tickets.into_iter().map(failed).collect();
+        }
+        self.0.storage.committed();
+        let length = head.length();
+        let learned = verifier.is_some();
+        let head = signature.map(|signature| (head, signature));
+        self.take_over(Committed { head, bits, hints, verifier });
+        let mut answers: Vec<Input> =
+            tickets.into_iter().map(|ticket| Input::Applied { ticket, length }).collect();
+        if learned {
+            self.emit(|| Event::Manifest);
+            answers.push(Input::Local(Local::Manifest));
+        }
+        answers
+    }
+
+    /// A peer is known to have all blocks below a length.
+    pub(super) fn remote_contiguous_length(&self, length: u64) {
+        let writing = self.0.writer.lock();
+        let mut hints = *self.0.state.read().hints();
+        if length > hints.remote_contiguous_length {
+            hints.remote_contiguous_length = length;
+            if let Err(error) = self.store_hints(hints) {
+                tracing::warn!(core = %self.discovery_key(), %error, "a hint could not be stored");
+            }
+            self.emit(|| Event::RemoteContiguousLength { length });
+        }
+        drop(writing);
+        self.drive_writer();
+    }
+
+    fn store_hints(&self, hints: hc_storage::Hints) -> Result<()> {
+        let mut write = self.0.disk.write();
+        write.hints(&hints);
+        self.0.disk.commit(write)?;
+        self.take_over(Committed { hints: Some(hints), ..Committed::default() });
+        Ok(())
+    }
+}
+
+/// Why a proof was not taken.
+enum Refusal {
+    /// The local tree has changed since it was asked for.
+    Stale,
+    Storage(hc_storage::StorageError),
+    Invalid(ProofError),
+}

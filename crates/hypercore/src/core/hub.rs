@@ -1,0 +1,390 @@
+//! A core and its peers: the [`Replicator`], who waits for what, and over which connections its messages go.
+//!
+//! Any task may feed an input ([`Core::input`]). Outputs are carried out by one task at a time, the *pump*: whoever
+//! comes while another task pumps leaves its outputs to that one. So the messages to each peer keep their order, and
+//! nobody waits for a lock while a batch is written.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hc_crypto::PublicKey;
+use hc_protocol::wire::Message;
+use hc_replicator::{Config, Input, LocalState, Outcome, Output, PeerId, Replicator, Time, Want, WantId};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::Core;
+use super::apply::Arrival;
+use crate::events::Event;
+use crate::replication::{Link, ServeJob};
+use crate::{Error, Result};
+
+/// How many outputs are taken from the replicator at once.
+const PUMP_BATCH: usize = 1024;
+
+/// A connection on which a core is open at both ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Peer {
+    /// Our key on this connection.
+    pub public_key: PublicKey,
+    /// The peer's key on this connection.
+    pub remote_public_key: PublicKey,
+    /// Blocks that the peer said its log has.
+    pub remote_length: u64,
+    /// The fork that the peer said it is on.
+    pub remote_fork: u64,
+}
+
+/// What somebody waits for.
+#[derive(Debug, Clone)]
+pub(crate) enum WantKind {
+    Block(u64),
+    Range { start: u64, end: Option<u64>, linear: bool },
+    Blocks(Vec<u64>),
+    Upgrade,
+}
+
+pub(crate) struct Hub {
+    started: Instant,
+    machine: Mutex<Replicator>,
+    links: Mutex<BTreeMap<PeerId, (Link, Peer)>>,
+    wants: Mutex<HashMap<WantId, oneshot::Sender<Outcome>>>,
+    pumping: Mutex<()>,
+    /// Set by whoever fed an input, cleared by the pump before it drains.
+    dirty: AtomicBool,
+    next_id: AtomicU64,
+    finding_peers: AtomicU32,
+    /// Connections on which this core's channel is opened here, but not yet by the peer.
+    connecting: AtomicU32,
+    /// The earliest moment at which a timer task will feed a tick, in milliseconds; `u64::MAX` if there is none.
+    alarm: AtomicU64,
+}
+
+impl Hub {
+    pub(super) fn new(config: Config, local: LocalState, have: &[(u64, u64)]) -> Self {
+        Self {
+            started: Instant::now(),
+            machine: Mutex::new(Replicator::new(config, local, have.iter().copied())),
+            links: Mutex::default(),
+            wants: Mutex::default(),
+            pumping: Mutex::default(),
+            dirty: AtomicBool::new(false),
+            next_id: AtomicU64::new(1),
+            finding_peers: AtomicU32::new(0),
+            connecting: AtomicU32::new(0),
+            alarm: AtomicU64::new(u64::MAX),
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn fresh_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn handle(&self, inputs: impl IntoIterator<Item = Input>) {
+        let now = self.now();
+        let mut machine = self.machine.lock();
+        for input in inputs {
+            machine.handle(now, input);
+        }
+    }
+
+    fn outputs(&self) -> Vec<Output> {
+        let mut machine = self.machine.lock();
+        std::iter::from_fn(|| machine.poll_output()).take(PUMP_BATCH).collect()
+    }
+
+    fn link(&self, peer: PeerId) -> Option<Link> {
+        self.links.lock().get(&peer).map(|(link, _)| link.clone())
+    }
+}
+
+/// Counts one more or one less; the new count.
+fn step(counter: &AtomicU32, more: bool) -> u32 {
+    if more {
+        counter.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    } else {
+        counter.fetch_sub(1, Ordering::Relaxed).saturating_sub(1)
+    }
+}
+
+/// Somebody's wait for blocks or for a longer log. Dropping it gives the wait up.
+pub(crate) struct Waiting {
+    core: Core,
+    id: WantId,
+    outcome: oneshot::Receiver<Outcome>,
+}
+
+impl Waiting {
+    pub(crate) async fn outcome(mut self) -> Result<Outcome> {
+        let cancelled = || Error::RequestCancelled { discovery_key: *self.core.discovery_key() };
+        match (&mut self.outcome).await.map_err(|_| cancelled())? {
+            Outcome::Refused => Err(Error::BadArgument("too many requests are waiting for peers".into())),
+            outcome => Ok(outcome),
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.core.0.hub.wants.lock().remove(&self.id).is_some() {
+            self.core.input(Input::CancelWant { id: self.id });
+        }
+    }
+}
+
+impl Core {
+    /// Starts to wait for something.
+    pub(crate) fn want(&self, kind: WantKind) -> Waiting {
+        let hub = &self.0.hub;
+        let id = WantId(hub.fresh_id());
+        let (resolve, outcome) = oneshot::channel();
+        if !self.is_closed() {
+            hub.wants.lock().insert(id, resolve);
+            let want = match kind {
+                WantKind::Block(index) => Want::Block { index },
+                WantKind::Range { start, end, linear } => Want::Range { start, end, linear },
+                WantKind::Blocks(indices) => Want::Blocks { indices },
+                WantKind::Upgrade => Want::Update,
+            };
+            self.input(Input::Want { id, want });
+        }
+        Waiting { core: self.clone(), id, outcome }
+    }
+
+    /// Waits for a block from peers, or from an append.
+    pub(crate) async fn fetch_block(&self, index: u64) -> Result<Bytes> {
+        match self.want(WantKind::Block(index)).outcome().await? {
+            Outcome::Block { value: Some(block), .. } => Ok(block),
+            _ => self
+                .read_block(index)?
+                .ok_or_else(|| Error::BlockNotAvailable { index, discovery_key: *self.discovery_key() }),
+        }
+    }
+
+    /// Waits until peers said whether there is a longer log, and takes it over.
+    pub(crate) async fn fetch_upgrade(&self) -> Result<bool> {
+        let outcome = self.want(WantKind::Upgrade).outcome().await?;
+        Ok(matches!(outcome, Outcome::Update(true)))
+    }
+
+    pub(crate) fn is_finding_peers(&self) -> bool {
+        self.0.hub.finding_peers.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn finding_peers(&self, more: bool) {
+        let count = step(&self.0.hub.finding_peers, more);
+        self.input(Input::FindingPeers { count });
+    }
+
+    /// Whether a peer has this core open, or is about to.
+    pub(crate) fn has_peers(&self) -> bool {
+        self.0.hub.connecting.load(Ordering::Relaxed) > 0 || !self.0.hub.links.lock().is_empty()
+    }
+
+    /// A channel was opened from this side, or the peer has answered.
+    pub(crate) fn connecting(&self, more: bool) {
+        let count = step(&self.0.hub.connecting, more);
+        self.input(Input::Connecting { count });
+    }
+
+    /// Whether a peer or somebody who waits still needs the core.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.has_peers() || !self.0.hub.wants.lock().is_empty()
+    }
+
+    /// A peer's proof did not hold.
+    pub(super) fn refused(&self, peer: PeerId, error: impl std::fmt::Display) {
+        let key = self.0.hub.links.lock().get(&peer).map(|(_, peer)| peer.remote_public_key);
+        if let Some(peer) = key {
+            self.emit(|| Event::VerificationError { peer, reason: error.to_string() });
+        }
+    }
+
+    pub(crate) fn peers(&self) -> Vec<Peer> {
+        self.0.hub.links.lock().values().map(|(_, peer)| peer.clone()).collect()
+    }
+
+    /// A channel for this core stands on a connection.
+    pub(crate) fn peer_added(
+        &self,
+        link: Link,
+        public_key: PublicKey,
+        remote_public_key: PublicKey,
+    ) -> PeerId {
+        let id = PeerId(self.0.hub.fresh_id());
+        let peer = Peer { public_key, remote_public_key, remote_length: 0, remote_fork: 0 };
+        self.0.hub.links.lock().insert(id, (link, peer));
+        self.emit(|| Event::PeerAdd { peer: remote_public_key });
+        self.input(Input::PeerAdded { peer: id });
+        id
+    }
+
+    /// The channel is gone.
+    pub(crate) fn peer_removed(&self, peer: PeerId) {
+        let Some((_, gone)) = self.0.hub.links.lock().remove(&peer) else { return };
+        self.emit(|| Event::PeerRemove { peer: gone.remote_public_key });
+        self.input(Input::PeerRemoved { peer });
+    }
+
+    /// Feeds the replicator and carries out what it answers.
+    pub(crate) fn input(&self, input: Input) {
+        self.inputs([input]);
+    }
+
+    /// As [`input`](Self::input), for several at once.
+    pub(crate) fn inputs(&self, inputs: impl IntoIterator<Item = Input>) {
+        self.0.hub.handle(inputs);
+        self.pump();
+    }
+
+    /// Feeds the replicator; a [`pump`](Self::pump) must follow.
+    pub(crate) fn feed(&self, input: Input) {
+        self.0.hub.handle([input]);
+    }
+
+    /// Fails everything that waits: the core closes.
+    pub(super) fn cancel_wants(&self) {
+        self.0.hub.wants.lock().clear();
+    }
+
+    /// Closes the core's channels on all connections.
+    pub(super) fn drop_peers(&self) {
+        let links: Vec<PeerId> = self.0.hub.links.lock().keys().copied().collect();
+        for peer in links {
+            if let Some(link) = self.0.hub.link(peer) {
+                link.close();
+            }
+            self.peer_removed(peer);
+        }
+    }
+
+    pub(crate) fn pump(&self) {
+        let hub = &self.0.hub;
+        hub.dirty.store(true, Ordering::SeqCst);
+        while hub.dirty.load(Ordering::SeqCst) {
+            // whoever holds the lock sees `dirty` before it leaves
+            let Some(_pumping) = hub.pumping.try_lock() else { return };
+            hub.dirty.store(false, Ordering::SeqCst);
+            self.drain();
+        }
+        self.set_alarm();
+    }
+
+    fn drain(&self) {
+        loop {
+            let outputs = self.0.hub.outputs();
+            if outputs.is_empty() {
+                return;
+            }
+            let mut arrivals = Vec::new();
+            for output in outputs {
+                self.carry_out(output, &mut arrivals);
+            }
+            if !arrivals.is_empty() {
+                let answers = self.apply(arrivals);
+                self.0.hub.handle(answers);
+            }
+        }
+    }
+
+    fn carry_out(&self, output: Output, arrivals: &mut Vec<Arrival>) {
+        let hub = &self.0.hub;
+        match output {
+            Output::Send { peer, message } => self.with_link(peer, |link| link.send(&message)),
+            Output::Request { peer, mut request } => {
+                self.fill_missing_nodes(&mut request);
+                self.with_link(peer, |link| link.send(&Message::Request(request)));
+            }
+            Output::Serve { peer, request, proof, manifest } => {
+                let job = ServeJob { core: self.clone(), peer, request, proof, manifest };
+                self.with_link(peer, |link| link.serve(job));
+            }
+            Output::Apply { peer, ticket, data } => arrivals.push(Arrival { peer, ticket, data }),
+            Output::Probe { peer, fork, length } => {
+                let upgradable = self.has_roots(fork, length);
+                hub.handle([Input::Probed { peer, fork, length, upgradable }]);
+            }
+            Output::Resolve { want, outcome } => {
+                if let Some(resolve) = hub.wants.lock().remove(&want) {
+                    // who waited may be gone
+                    let _ = resolve.send(outcome);
+                }
+            }
+            Output::Close { peer, violation } => {
+                self.with_link(peer, |link| link.fail(Error::Replication(violation)));
+                self.peer_gone(peer);
+            }
+            Output::Idle { peer } => {
+                self.with_link(peer, |link| link.close());
+                self.peer_gone(peer);
+                hub.handle([Input::PeerRemoved { peer }]);
+            }
+            Output::Reading { peer, enabled } => self.with_link(peer, |link| link.reading(enabled)),
+            Output::Event(event) => self.tell(event),
+        }
+    }
+
+    fn peer_gone(&self, peer: PeerId) {
+        if let Some((_, gone)) = self.0.hub.links.lock().remove(&peer) {
+            self.emit(|| Event::PeerRemove { peer: gone.remote_public_key });
+        }
+    }
+
+    fn with_link(&self, peer: PeerId, act: impl FnOnce(&Link)) {
+        if let Some(link) = self.0.hub.link(peer) {
+            act(&link);
+        }
+    }
+
+    fn tell(&self, event: hc_replicator::Event) {
+        use hc_replicator::Event as From;
+        let key = |peer: PeerId| self.0.hub.links.lock().get(&peer).map(|(_, peer)| peer.remote_public_key);
+        match event {
+            From::Download { index, bytes, peer, .. } => {
+                if let Some(peer) = key(peer) {
+                    self.emit(|| Event::Download { index, byte_length: bytes, peer });
+                }
+            }
+            From::Upload { index, bytes, peer } => {
+                if let Some(peer) = key(peer) {
+                    self.emit(|| Event::Upload { index, byte_length: bytes, peer });
+                }
+            }
+            From::RemoteLength { peer, fork, length } => {
+                if let Some((_, peer)) = self.0.hub.links.lock().get_mut(&peer) {
+                    peer.remote_length = length;
+                    peer.remote_fork = fork;
+                }
+            }
+            From::RemoteContiguousLength { length } => self.remote_contiguous_length(length),
+            other => tracing::debug!(core = %self.discovery_key(), event = ?other, "replication"),
+        }
+    }
+
+    /// Arms a timer for the replicator's next deadline, unless an earlier one is armed.
+    fn set_alarm(&self) {
+        let hub = &self.0.hub;
+        let Some(Time(due)) = hub.machine.lock().next_wake() else { return };
+        if hub.alarm.fetch_min(due, Ordering::SeqCst) <= due {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let core = Arc::downgrade(&self.0);
+        let delay = Duration::from_millis(due.saturating_sub(hub.now().0).max(1));
+        runtime.spawn(async move {
+            tokio::time::sleep(delay).await;
+            let Some(core) = core.upgrade().map(Self) else { return };
+            core.0.hub.alarm.store(u64::MAX, Ordering::SeqCst);
+            core.input(Input::Tick);
+        });
+    }
+}

@@ -1,0 +1,77 @@
+//! How long a core stays open: as long as a session that is not weak needs it.
+//!
+//! A core that was opened by directory closes with its last session, and its store with it. A core of a Corestore stays
+//! open for a while, so that peers and sessions that come back find it; the store closes it.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use hc_replicator::Input;
+
+use super::Core;
+use crate::Result;
+use crate::events::Event;
+
+#[derive(Default)]
+pub(super) struct Lifetime {
+    sessions: AtomicUsize,
+    closed: AtomicBool,
+    /// Whether the core owns its store and closes with its last session.
+    alone: bool,
+}
+
+impl Lifetime {
+    pub(super) fn new(alone: bool) -> Self {
+        Self { alone, ..Self::default() }
+    }
+}
+
+impl Core {
+    /// Whether the core was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.0.lifetime.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether any session that is not weak is open.
+    #[must_use]
+    pub fn has_sessions(&self) -> bool {
+        self.0.lifetime.sessions.load(Ordering::Acquire) > 0
+    }
+
+    pub(crate) fn session_opened(&self, weak: bool) {
+        if !weak && self.0.lifetime.sessions.fetch_add(1, Ordering::AcqRel) == 0 {
+            self.input(Input::Active { active: true });
+        }
+    }
+
+    /// Whether this closed the core.
+    pub(crate) fn session_closed(&self, weak: bool) -> bool {
+        if weak || self.0.lifetime.sessions.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return false;
+        }
+        if self.0.lifetime.alone {
+            self.shut();
+        } else {
+            self.input(Input::Active { active: false });
+        }
+        self.0.lifetime.alone
+    }
+
+    /// Closes the core for all sessions: peers are told, waiting reads fail. The store stays open.
+    pub fn shut(&self) {
+        if self.0.lifetime.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.cancel_wants();
+        self.drop_peers();
+        self.emit(|| Event::Close);
+    }
+
+    /// Closes the store of a core that has one to itself, if the core is closed.
+    pub(crate) async fn release(&self) -> Result<()> {
+        if self.is_closed() && self.0.lifetime.alone {
+            self.0.storage.close().await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,235 @@
+//! Opening a core: what is stored, what was asked for, and whether the two agree.
+//!
+//! Follows npm hypercore 11.37.1, `lib/core.js` (`_tryOpen`).
+
+use std::sync::Arc;
+
+use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest};
+use hc_replicator::{Config, LocalState};
+use hc_storage::{Auth, CoreInit, CoreStorage, StoredKeyPair};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::{broadcast, watch};
+
+pub use hc_storage::Alias;
+
+use super::announce::Announcer;
+use super::append::AppendQueue;
+use super::lifetime::Lifetime;
+use super::state::{State, verifier_of};
+use super::{Core, Hub, Inner};
+use crate::events::EVENT_BACKLOG;
+use crate::options::OpenOptions;
+use crate::storage::{Storage, blocking};
+use crate::{Error, Hypercore, Result};
+
+/// Which core of a store is opened.
+#[derive(Debug, Clone, Default)]
+pub struct CoreName {
+    /// The core with this discovery key. If none is given it follows from the options' key or manifest; failing that, it is
+    /// the store's first core.
+    pub discovery_key: Option<DiscoveryKey>,
+    /// The name that a new core is stored under.
+    pub alias: Option<Alias>,
+}
+
+impl OpenOptions {
+    /// Opens the core in a directory, or makes one.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the directory cannot be opened; [`Error::StorageEmpty`] and [`Error::StorageConflict`] if what
+    /// is stored does not agree with the options.
+    #[cfg(feature = "rocksdb")]
+    pub async fn open(self, dir: impl AsRef<std::path::Path>) -> Result<Hypercore> {
+        let durability = self.durability;
+        let options = crate::storage::StorageOptions { durability, ..Default::default() };
+        let storage = Storage::open(dir, options).await?;
+        self.open_alone(storage).await
+    }
+
+    /// Makes a core in memory.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn memory(self) -> Result<Hypercore> {
+        self.open_alone(Storage::memory()?).await
+    }
+
+    /// Opens the core of a store that is used for nothing else.
+    async fn open_alone(self, storage: Arc<Storage>) -> Result<Hypercore> {
+        let (session, signer) = (self.session_options(), self.signer());
+        let opened = Core::open_as(&storage, CoreName::default(), self, true).await;
+        match opened {
+            Ok(core) => Ok(Hypercore::from_core(core, session, signer)),
+            Err(error) => {
+                storage.close().await?;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Opens a core of a store, which goes on when the core closes.
+    ///
+    /// # Errors
+    /// [`Error::StorageEmpty`], [`Error::StorageConflict`], [`Error::InvalidManifest`], [`Error::Storage`].
+    pub async fn open(storage: &Arc<Storage>, name: CoreName, options: OpenOptions) -> Result<Self> {
+        Self::open_as(storage, name, options, false).await
+    }
+
+    async fn open_as(
+        storage: &Arc<Storage>,
+        name: CoreName,
+        options: OpenOptions,
+        alone: bool,
+    ) -> Result<Self> {
+        let storage = Arc::clone(storage);
+        blocking(move || Self::open_blocking(storage, name, &options, alone)).await
+    }
+
+    fn open_blocking(
+        storage: Arc<Storage>,
+        name: CoreName,
+        options: &OpenOptions,
+        alone: bool,
+    ) -> Result<Self> {
+        let asked = options.key.or_else(|| options.manifest.as_ref().map(Manifest::key));
+        let wanted = name.discovery_key.or_else(|| asked.map(|key| key.discovery_key()));
+        let wanted = wanted.or_else(|| storage.store().default_discovery_key());
+        let stored = match &wanted {
+            Some(key) => storage.store().resume_core(key)?,
+            None => None,
+        };
+        let disk = match stored {
+            Some(disk) => disk,
+            None if options.open_only => return Err(Error::StorageEmpty { discovery_key: wanted }),
+            None => create(&storage, name, options)?,
+        };
+        let auth = agree(&storage, &disk, options)?;
+        if options.overwrite {
+            let mut write = disk.write();
+            write.reset();
+            disk.commit(write)?;
+            storage.committed();
+        }
+        let verifier = verifier_of(auth.key, auth.manifest.as_ref());
+        let (key, discovery_key) = (auth.key, auth.discovery_key);
+        let state = State::load(&disk, auth, verifier)?;
+        Ok(Self::assemble(storage, disk, key, discovery_key, state, options, alone))
+    }
+
+    fn assemble(
+        storage: Arc<Storage>,
+        disk: CoreStorage,
+        key: Key,
+        discovery_key: DiscoveryKey,
+        state: State,
+        options: &OpenOptions,
+        alone: bool,
+    ) -> Self {
+        let (least, most) = options.replication.inflight_range;
+        let bound = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
+        let config = Config {
+            inflight: (bound(least), bound(most)),
+            eager_upgrade: options.replication.eager_upgrade,
+            seed: u64::from_le_bytes(*discovery_key.as_bytes().first_chunk().unwrap_or(&[0; 8])),
+            ..Config::default()
+        };
+        let local = LocalState {
+            fork: state.head().fork(),
+            length: state.head().length(),
+            has_manifest: state.manifest().is_some(),
+        };
+        let have: Vec<(u64, u64)> = state.bitfield().ranges().collect();
+        let status = watch::Sender::new(state.status());
+        Self(Arc::new(Inner {
+            key,
+            discovery_key,
+            storage,
+            disk,
+            state: RwLock::new(state),
+            status,
+            writer: Mutex::new(()),
+            appends: AppendQueue::default(),
+            announcer: Announcer::default(),
+            hub: Hub::new(config, local, &have),
+            lifetime: Lifetime::new(alone),
+            events: broadcast::Sender::new(EVENT_BACKLOG),
+        }))
+    }
+}
+
+/// Makes the core that the options describe.
+fn create(storage: &Storage, name: CoreName, options: &OpenOptions) -> Result<CoreStorage> {
+    let key_pair = match (&options.key_pair, options.key.is_some() || options.manifest.is_some()) {
+        (Some(pair), _) => Some(pair.clone()),
+        (None, true) => None,
+        (None, false) => Some(KeyPair::from_seed(&crate::random()?)),
+    };
+    let single = key_pair.as_ref().map(|pair| Manifest::single(pair.public()));
+    let manifest = match (&options.manifest, options.key) {
+        (Some(manifest), _) => Some(manifest.clone()),
+        (None, None) => single,
+        // a key that is this key pair's, in one of the two ways
+        (None, Some(key)) => single.filter(|single| single.belongs_to(&key)),
+    };
+    let key = match (options.key, &manifest, &key_pair) {
+        (Some(key), ..) => key,
+        (None, _, Some(pair)) if options.compat => Key::from(pair.public().as_bytes()),
+        (None, Some(manifest), _) => manifest.key(),
+        (None, None, _) => {
+            return Err(Error::BadArgument("neither a key nor a manifest nor a key pair".into()));
+        }
+    };
+    check_manifest(&key, manifest.as_ref())?;
+    if name.discovery_key.is_some_and(|discovery_key| discovery_key != key.discovery_key()) {
+        return Err(Error::StorageEmpty { discovery_key: name.discovery_key });
+    }
+    let init = CoreInit { key, manifest, key_pair, alias: name.alias, user_data: options.user_data.clone() };
+    let disk = storage.store().create_core(&init)?;
+    storage.committed();
+    Ok(disk)
+}
+
+fn check_manifest(key: &Key, manifest: Option<&Manifest>) -> Result<()> {
+    match manifest {
+        Some(manifest) if !manifest.belongs_to(key) => {
+            Err(Error::InvalidManifest { discovery_key: Some(key.discovery_key()) })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Who may sign the stored core. What the options know more is stored too; what they know otherwise is an error.
+fn agree(storage: &Storage, disk: &CoreStorage, options: &OpenOptions) -> Result<Auth> {
+    let mut auth = disk.auth()?;
+    let conflict = |reason| Error::StorageConflict { reason, discovery_key: Some(auth.discovery_key) };
+    if options.key.is_some_and(|key| key != auth.key) {
+        return Err(conflict("another Hypercore is stored here"));
+    }
+    check_manifest(&auth.key, options.manifest.as_ref())?;
+    let learns_manifest = auth.manifest.is_none() && options.manifest.is_some();
+    let learns_keys = !matches!(auth.key_pair, Some(StoredKeyPair::Full(_)))
+        && options
+            .key_pair
+            .as_ref()
+            .is_some_and(|pair| signs(pair, auth.manifest.as_ref().or(options.manifest.as_ref())));
+    if learns_manifest {
+        auth.manifest.clone_from(&options.manifest);
+    }
+    if learns_keys {
+        auth.key_pair = options.key_pair.clone().map(StoredKeyPair::Full);
+    }
+    if learns_manifest || learns_keys {
+        let mut write = disk.write();
+        write.auth(&auth);
+        disk.commit(write)?;
+        storage.committed();
+    }
+    Ok(auth)
+}
+
+fn signs(pair: &KeyPair, manifest: Option<&Manifest>) -> bool {
+    let public = pair.public();
+    manifest.is_some_and(|manifest| manifest.signers.iter().any(|signer| signer.public_key == public))
+}

@@ -1,0 +1,108 @@
+//! Answering peers: plan, fetch all nodes at once, build.
+
+use hc_protocol::wire::{Data, Request};
+use hc_replicator::Served;
+use hc_storage::StorageError;
+use hc_tree::{
+    BlockRequest, HashRequest, MissingNode, ProofPlan, ProofRequest, RequestError, flat, missing_nodes, plan,
+};
+
+use super::Core;
+
+/// Why a request has no answer.
+enum Unanswerable {
+    Invalid(RequestError),
+    Storage(StorageError),
+}
+
+impl From<RequestError> for Unanswerable {
+    fn from(error: RequestError) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+impl From<MissingNode> for Unanswerable {
+    fn from(error: MissingNode) -> Self {
+        Self::Invalid(error.into())
+    }
+}
+
+impl From<StorageError> for Unanswerable {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(error)
+    }
+}
+
+impl Core {
+    /// The proof that a peer asks for.
+    pub(crate) fn serve(&self, request: &ProofRequest, with_manifest: bool) -> Served {
+        match self.prove(request, with_manifest) {
+            Ok(Some(data)) => Served::Data(data),
+            Ok(None) => Served::NotAvailable,
+            Err(Unanswerable::Invalid(RequestError::Missing(_))) => Served::NotAvailable,
+            Err(Unanswerable::Invalid(error)) => {
+                tracing::debug!(core = %self.discovery_key(), %error, "a request that no proof can answer");
+                Served::Invalid
+            }
+            Err(Unanswerable::Storage(error)) => {
+                tracing::error!(core = %self.discovery_key(), %error, "a proof could not be read");
+                Served::NotAvailable
+            }
+        }
+    }
+
+    fn prove(&self, request: &ProofRequest, with_manifest: bool) -> Result<Option<Data>, Unanswerable> {
+        // nodes are only ever added below this head as long as the fork is the same
+        let state = self.0.state.read();
+        let plan: ProofPlan = plan(state.head(), request, &Nodes(self))?;
+        let (fork, signature) = (state.head().fork(), state.signature().to_vec());
+        let manifest = if with_manifest { state.manifest().cloned() } else { None };
+        drop(state);
+        let wanted = request.block.map(|block| block.index);
+        let (nodes, block) = self.0.disk.tree_nodes_and_block(plan.indices(), wanted)?;
+        if wanted.is_some() && block.is_none() {
+            return Ok(None);
+        }
+        let proof = plan.build(fork, &signature, block, manifest, nodes)?;
+        Ok(Some(proof.into()))
+    }
+
+    /// Says in a request how many nodes the answer has to bring.
+    pub(super) fn fill_missing_nodes(&self, request: &mut Request) {
+        let length = self.status().length;
+        let missing = |index| match missing_nodes(&self.0.disk, index, length) {
+            Ok(missing) => missing,
+            Err(error) => {
+                tracing::error!(core = %self.discovery_key(), %error, "a tree node could not be read");
+                0
+            }
+        };
+        if let Some(BlockRequest { index, nodes }) = &mut request.block {
+            *nodes = missing(index.saturating_mul(2));
+        }
+        if let Some(HashRequest { index, nodes }) = &mut request.hash {
+            *nodes = missing(*index);
+        }
+    }
+
+    /// Whether all roots of a shorter length are stored, so that a peer with that length can be brought up.
+    pub(super) fn has_roots(&self, fork: u64, length: u64) -> bool {
+        let state = self.0.state.read();
+        if state.head().fork() != fork || length > state.head().length() {
+            return false;
+        }
+        drop(state);
+        flat::full_roots(length).all(|root| matches!(self.0.disk.tree_node(root), Ok(Some(_))))
+    }
+}
+
+/// The stored nodes of a core.
+struct Nodes<'a>(&'a Core);
+
+impl hc_tree::NodeReader for Nodes<'_> {
+    type Error = Unanswerable;
+
+    fn node(&self, index: u64) -> Result<Option<hc_tree::Node>, Unanswerable> {
+        Ok(self.0.0.disk.tree_node(index)?)
+    }
+}

@@ -1,0 +1,134 @@
+//! What is committed of a core.
+//!
+//! Only the writer changes it, and only after the batch that says the same is written.
+
+use hc_crypto::{Key, KeyPair, Manifest, Verifier};
+use hc_storage::{Auth, CoreStorage, Hints, StoredKeyPair};
+use hc_tree::bitfield::BitChange;
+use hc_tree::{LocalBitfield, TreeHead};
+
+use crate::Result;
+
+/// The numbers of a core at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Status {
+    pub(crate) length: u64,
+    pub(crate) byte_length: u64,
+    pub(crate) fork: u64,
+    pub(crate) contiguous_length: u64,
+    pub(crate) remote_contiguous_length: u64,
+}
+
+pub(super) struct State {
+    head: TreeHead,
+    /// The signature of the head; empty for a log without blocks.
+    signature: Vec<u8>,
+    bitfield: LocalBitfield,
+    hints: Hints,
+    auth: Auth,
+    verifier: Option<Verifier>,
+}
+
+/// A change that is written, and now becomes the state.
+#[derive(Default)]
+pub(super) struct Committed {
+    pub(super) head: Option<(TreeHead, Vec<u8>)>,
+    pub(super) bits: Vec<BitChange>,
+    pub(super) hints: Option<Hints>,
+    pub(super) verifier: Option<Verifier>,
+}
+
+impl State {
+    /// What is stored.
+    pub(super) fn load(disk: &CoreStorage, auth: Auth, verifier: Option<Verifier>) -> Result<Self> {
+        let record = disk.head()?;
+        let (head, signature) = match record {
+            Some(record) => (disk.tree_head(&record)?, record.signature.unwrap_or_default()),
+            None => (TreeHead::empty(0), Vec::new()),
+        };
+        let (bitfield, hints) = (disk.bitfield()?, disk.hints()?);
+        Ok(Self { head, signature, bitfield, hints, auth, verifier })
+    }
+
+    pub(super) fn status(&self) -> Status {
+        Status {
+            length: self.head.length(),
+            byte_length: self.head.byte_length(),
+            fork: self.head.fork(),
+            contiguous_length: self.hints.contiguous_length.min(self.head.length()),
+            remote_contiguous_length: self.hints.remote_contiguous_length,
+        }
+    }
+
+    pub(super) const fn head(&self) -> &TreeHead {
+        &self.head
+    }
+
+    pub(super) fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    pub(super) const fn bitfield(&self) -> &LocalBitfield {
+        &self.bitfield
+    }
+
+    pub(super) const fn hints(&self) -> &Hints {
+        &self.hints
+    }
+
+    pub(super) const fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
+    pub(super) const fn verifier(&self) -> Option<&Verifier> {
+        self.verifier.as_ref()
+    }
+
+    pub(super) fn manifest(&self) -> Option<&Manifest> {
+        self.verifier.as_ref().map(Verifier::manifest)
+    }
+
+    pub(super) const fn key_pair(&self) -> Option<&KeyPair> {
+        match &self.auth.key_pair {
+            Some(StoredKeyPair::Full(pair)) => Some(pair),
+            _ => None,
+        }
+    }
+
+    pub(super) fn take_over(&mut self, committed: Committed) {
+        if let Some((head, signature)) = committed.head {
+            (self.head, self.signature) = (head, signature);
+        }
+        for change in committed.bits {
+            self.bitfield.apply(change);
+        }
+        if let Some(hints) = committed.hints {
+            self.hints = hints;
+        }
+        if let Some(verifier) = committed.verifier {
+            self.auth.manifest = Some(verifier.manifest().clone());
+            self.verifier = Some(verifier);
+        }
+    }
+
+    /// The hints after blocks were stored: how far the log is here without a hole.
+    pub(super) fn hints_with(&self, bits: &[BitChange]) -> Hints {
+        let mut hints = self.hints;
+        // a block that fills the first hole may join what is stored behind it
+        loop {
+            let at = hints.contiguous_length;
+            let by_change =
+                bits.iter().filter(|bit| bit.set && bit.start <= at && at < bit.end).map(|bit| bit.end).max();
+            let next = by_change.unwrap_or_else(|| self.bitfield.first_unset(at));
+            if next <= at {
+                return hints;
+            }
+            hints.contiguous_length = next;
+        }
+    }
+}
+
+/// Who may sign a core with this key, if that is known: its manifest, or its key itself as version 10 had it.
+pub(super) fn verifier_of(key: Key, manifest: Option<&Manifest>) -> Option<Verifier> {
+    Verifier::new(key, manifest?.clone()).ok()
+}

@@ -1,0 +1,174 @@
+//! What the tasks of a connection share, and what the cores see of it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hc_crypto::PublicKey;
+use hc_protocol::wire::Message;
+use hc_protocol::{ChannelId, OpenError, Violation};
+use hc_replicator::PeerId;
+use hc_tree::ProofRequest;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::limits;
+use crate::Error;
+use crate::core::Core;
+
+/// A connection as its tasks and its cores share it.
+pub(crate) struct Connection {
+    pub(super) protocol: Mutex<hc_protocol::Connection>,
+    /// The cores that are open on it, by channel. `None` until the peer has opened the channel too.
+    pub(super) channels: Mutex<BTreeMap<ChannelId, Attached>>,
+    serves: Mutex<VecDeque<ServeJob>>,
+    /// Cores that asked to stop reading, because the peer asks faster than it reads.
+    paused: AtomicUsize,
+    /// Wakes the writer: there are bytes to send.
+    pub(super) output: Notify,
+    /// Wakes the reader: there is a request to answer, or room for answers.
+    pub(super) work: Notify,
+    /// Ends both tasks.
+    pub(super) ended: CancellationToken,
+    pub(super) outcome: Mutex<Option<Error>>,
+    pub(super) keys: Mutex<Option<(PublicKey, PublicKey)>>,
+}
+
+/// A core on a channel.
+pub(super) struct Attached {
+    pub(super) core: Core,
+    pub(super) peer: Option<PeerId>,
+}
+
+impl Attached {
+    /// Tells the core that its channel is gone.
+    pub(super) fn detach(self) {
+        match self.peer {
+            Some(peer) => self.core.peer_removed(peer),
+            None => self.core.connecting(false),
+        }
+    }
+}
+
+/// A request of the peer that waits for its answer.
+pub(crate) struct ServeJob {
+    pub(crate) core: Core,
+    pub(crate) peer: PeerId,
+    pub(crate) request: u64,
+    pub(crate) proof: ProofRequest,
+    pub(crate) manifest: bool,
+}
+
+/// One core's channel on one connection.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(super) connection: Arc<Connection>,
+    pub(super) channel: ChannelId,
+}
+
+impl Link {
+    /// Queues a message.
+    pub(crate) fn send(&self, message: &Message) {
+        self.connection.protocol.lock().send(self.channel, message);
+        self.connection.output.notify_one();
+    }
+
+    /// Queues a request to be answered when there is room for the answer.
+    pub(crate) fn serve(&self, job: ServeJob) {
+        self.connection.serves.lock().push_back(job);
+        self.connection.work.notify_one();
+    }
+
+    /// Stops or goes on reading from the peer, for one core.
+    pub(crate) fn reading(&self, enabled: bool) {
+        let paused = &self.connection.paused;
+        if enabled {
+            let _ = paused.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1));
+            self.connection.work.notify_one();
+        } else {
+            paused.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Closes the channel; the connection stays.
+    pub(crate) fn close(&self) {
+        self.connection.channels.lock().remove(&self.channel);
+        self.connection.protocol.lock().close_channel(self.channel);
+        self.connection.output.notify_one();
+    }
+
+    /// Ends the connection.
+    pub(crate) fn fail(&self, error: Error) {
+        self.connection.end(Some(error));
+    }
+}
+
+impl Connection {
+    pub(super) fn new(protocol: hc_protocol::Connection) -> Arc<Self> {
+        Arc::new(Self {
+            protocol: Mutex::new(protocol),
+            channels: Mutex::default(),
+            serves: Mutex::default(),
+            paused: AtomicUsize::new(0),
+            output: Notify::new(),
+            work: Notify::new(),
+            ended: CancellationToken::new(),
+            outcome: Mutex::new(None),
+            keys: Mutex::new(None),
+        })
+    }
+
+    /// Ends the connection. The first reason counts.
+    pub(super) fn end(&self, reason: Option<Error>) {
+        let mut outcome = self.outcome.lock();
+        if !self.ended.is_cancelled() {
+            *outcome = reason;
+            self.ended.cancel();
+        }
+    }
+
+    pub(super) fn violated(&self, violation: Violation) {
+        tracing::debug!(%violation, "peer broke the protocol");
+        self.end(Some(Error::Protocol(violation)));
+    }
+
+    /// Whether bytes from the peer may be taken in.
+    pub(super) fn may_read(&self) -> bool {
+        self.paused.load(Ordering::Acquire) == 0 && self.serves.lock().len() < limits::SERVE_QUEUE
+    }
+
+    /// The next requests to answer, if there is room for answers.
+    pub(super) fn next_serves(&self) -> Vec<ServeJob> {
+        if self.protocol.lock().pending_output() >= limits::SERVE_HIGH_WATER {
+            return Vec::new();
+        }
+        let mut serves = self.serves.lock();
+        let count = serves.len().min(limits::SERVE_BATCH);
+        serves.drain(..count).collect()
+    }
+
+    /// Opens a core's channel from this side. Does nothing if it is open already.
+    pub(super) fn open(&self, core: &Core) {
+        let mut channels = self.channels.lock();
+        if channels.values().any(|attached| attached.core.discovery_key() == core.discovery_key()) {
+            return;
+        }
+        let opened = self.protocol.lock().open_channel(core.key());
+        match opened {
+            Ok(channel) => {
+                channels.insert(channel, Attached { core: core.clone(), peer: None });
+                drop(channels);
+                core.connecting(true);
+            }
+            Err(OpenError::Violation(violation)) => {
+                drop(channels);
+                self.violated(violation);
+            }
+            Err(error) => tracing::debug!(%error, "channel not opened"),
+        }
+        self.output.notify_one();
+        // the peer may have opened it before: what it said then is waiting
+        self.work.notify_one();
+    }
+}

@@ -1,0 +1,183 @@
+//! Takes bytes from the transport, hands messages to their cores, and answers the peer's requests.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hc_crypto::DiscoveryKey;
+use hc_protocol::{ChannelId, Event};
+use hc_replicator::Input;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until};
+
+use super::connection::{Attached, Connection, Link};
+use super::limits;
+use super::source::CoreSource;
+use crate::Error;
+use crate::core::Core;
+
+pub(super) struct Reader {
+    connection: Arc<Connection>,
+    source: Arc<dyn CoreSource>,
+    opening: Arc<Semaphore>,
+    handshaken: bool,
+}
+
+impl Reader {
+    pub(super) fn new(connection: Arc<Connection>, source: Arc<dyn CoreSource>) -> Self {
+        Self { connection, source, opening: Arc::new(Semaphore::new(limits::OPENING_MAX)), handshaken: false }
+    }
+
+    /// Runs until the connection ends.
+    pub(super) async fn run(mut self, mut transport: impl AsyncRead + Unpin) {
+        let mut buffer = vec![0; limits::READ_BUFFER];
+        let deadline = Instant::now() + limits::HANDSHAKE;
+        let connection = Arc::clone(&self.connection);
+        while !connection.ended.is_cancelled() {
+            tokio::select! {
+                () = connection.ended.cancelled() => break,
+                () = sleep_until(deadline), if !self.handshaken => {
+                    connection.end(Some(Error::Connection("the handshake took too long".into())));
+                }
+                () = connection.work.notified() => self.dispatch_events(),
+                read = transport.read(&mut buffer), if connection.may_read() => match read {
+                    Ok(0) => connection.end(None),
+                    Ok(n) => self.receive(buffer.get(..n).unwrap_or_default()),
+                    Err(error) => connection.end(Some(Error::Connection(error.to_string()))),
+                },
+            }
+            self.answer_requests();
+        }
+        self.detach_all();
+    }
+
+    fn receive(&mut self, bytes: &[u8]) {
+        let received = self.connection.protocol.lock().receive(bytes);
+        // what came before a violation still counts
+        self.dispatch_events();
+        if let Err(violation) = received {
+            self.connection.violated(violation);
+        }
+    }
+
+    /// Carries out what the protocol made of the bytes, then lets each core that it concerns act on all of it at once.
+    fn dispatch_events(&mut self) {
+        let mut fed: BTreeMap<DiscoveryKey, Core> = BTreeMap::new();
+        loop {
+            let Some(event) = self.connection.protocol.lock().poll_event() else { break };
+            if let Some(core) = self.dispatch(event) {
+                fed.entry(*core.discovery_key()).or_insert(core);
+            }
+        }
+        for core in fed.values() {
+            core.pump();
+        }
+        self.connection.output.notify_one();
+    }
+
+    /// Carries out an event. Returns the core that has to be pumped for it.
+    fn dispatch(&mut self, event: Event) -> Option<Core> {
+        match event {
+            Event::Handshake { public_key, remote_public_key, .. } => {
+                self.handshaken = true;
+                *self.connection.keys.lock() = Some((public_key, remote_public_key));
+                for core in self.source.open_cores() {
+                    self.attach(core);
+                }
+                None
+            }
+            Event::ChannelRequested { discovery_key } => {
+                self.open_on_demand(discovery_key);
+                None
+            }
+            Event::ChannelOpened { channel, .. } => {
+                self.opened(channel);
+                None
+            }
+            Event::Message { channel, message } => {
+                let channels = self.connection.channels.lock();
+                let attached = channels.get(&channel)?;
+                let (core, peer) = (attached.core.clone(), attached.peer?);
+                drop(channels);
+                core.feed(Input::Message { peer, message });
+                Some(core)
+            }
+            Event::ChannelClosed { channel } => {
+                let gone = self.connection.channels.lock().remove(&channel);
+                gone.map(Attached::detach);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Opens a core's channel from this side, once what it has is on the device.
+    fn attach(&self, core: Core) {
+        let connection = Arc::clone(&self.connection);
+        tokio::spawn(async move { attach(&connection, &core).await });
+    }
+
+    /// The peer asks for a core that is not open on this connection.
+    fn open_on_demand(&self, discovery_key: DiscoveryKey) {
+        let connection = Arc::clone(&self.connection);
+        let (source, opening) = (Arc::clone(&self.source), Arc::clone(&self.opening));
+        tokio::spawn(async move {
+            let Ok(_permit) = opening.acquire().await else { return };
+            match source.find(discovery_key).await {
+                Ok(Some(core)) => attach(&connection, &core).await,
+                Ok(None) => reject(&connection, &discovery_key),
+                Err(error) => {
+                    tracing::warn!(%discovery_key, %error, "a core that a peer asked for does not open");
+                    reject(&connection, &discovery_key);
+                }
+            }
+        });
+    }
+
+    fn opened(&self, channel: ChannelId) {
+        let Some((public_key, remote_public_key)) = *self.connection.keys.lock() else { return };
+        let link = Link { connection: Arc::clone(&self.connection), channel };
+        let core = self.connection.channels.lock().get(&channel).map(|attached| attached.core.clone());
+        let Some(core) = core else { return };
+        let peer = core.peer_added(link, public_key, remote_public_key);
+        core.connecting(false);
+        if let Some(attached) = self.connection.channels.lock().get_mut(&channel) {
+            attached.peer = Some(peer);
+        }
+    }
+
+    fn answer_requests(&self) {
+        loop {
+            let jobs = self.connection.next_serves();
+            if jobs.is_empty() {
+                return;
+            }
+            super::serving::answer(jobs);
+        }
+    }
+
+    fn detach_all(&self) {
+        let gone = std::mem::take(&mut *self.connection.channels.lock());
+        for attached in gone.into_values() {
+            attached.detach();
+        }
+    }
+}
+
+/// Opens a core's channel on a connection, once what the core has is on the device.
+pub(super) async fn attach(connection: &Connection, core: &Core) {
+    if core.is_closed() {
+        return;
+    }
+    match core.ready_for_peers().await {
+        Ok(()) => connection.open(core),
+        Err(error) => {
+            tracing::error!(core = %core.discovery_key(), %error, "not replicated: the sync failed")
+        }
+    }
+}
+
+fn reject(connection: &Connection, discovery_key: &DiscoveryKey) {
+    connection.protocol.lock().reject(discovery_key);
+    connection.output.notify_one();
+}

@@ -1,0 +1,156 @@
+//! A store that cores live in: the engine, and the group sync of its write-ahead log.
+//!
+//! Many cores share one [`Storage`]; a [`Hypercore`](crate::Hypercore) that is opened by directory has one to itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hc_storage::{Kv, MemKv, Store};
+
+use crate::options::Durability;
+use crate::{Error, Result};
+
+/// An open store.
+pub struct Storage {
+    store: Store,
+    durability: Durability,
+    /// Whether there is anything to sync: an engine in memory never loses what it has before the process ends.
+    volatile: bool,
+    /// Commits so far, and how many of them are known to be on the device.
+    written: AtomicU64,
+    synced: AtomicU64,
+    syncing: tokio::sync::Mutex<()>,
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StorageOptions {
+    /// When an append is acknowledged.
+    pub durability: Durability,
+    /// Opens beside a process that has the store open for writing, without its lock, and writes nothing. Shows the store
+    /// as it was at the moment of opening.
+    pub read_only: bool,
+}
+
+impl Storage {
+    /// An empty store in memory.
+    ///
+    /// # Errors
+    /// None in practice; the engine's interface allows for them.
+    pub fn memory() -> Result<Arc<Self>> {
+        Self::over(Arc::new(MemKv::new()), StorageOptions::default(), true)
+    }
+
+    /// Opens the store in a directory, or makes one. The directory is interchangeable with Node's Hypercore 11.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if another process has it open, if it was copied or moved unsafely, or if it cannot be read.
+    #[cfg(feature = "rocksdb")]
+    pub async fn open(dir: impl AsRef<std::path::Path>, options: StorageOptions) -> Result<Arc<Self>> {
+        let dir = dir.as_ref().to_owned();
+        blocking(move || {
+            let engine = if options.read_only {
+                hc_storage_rocks::RocksKv::open_read_only(&dir)?
+            } else {
+                hc_storage_rocks::RocksKv::open(&dir)?
+            };
+            Self::over(Arc::new(engine), options, false)
+        })
+        .await
+    }
+
+    /// A store over an engine of one's own.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if what the engine holds is no store of Hypercore 11.
+    pub fn over(engine: Arc<dyn Kv>, options: StorageOptions, volatile: bool) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            store: Store::open(engine)?,
+            durability: options.durability,
+            volatile,
+            written: AtomicU64::new(0),
+            synced: AtomicU64::new(0),
+            syncing: tokio::sync::Mutex::new(()),
+        }))
+    }
+
+    /// The schema underneath: records of the store and of its cores.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// When an append is acknowledged.
+    #[must_use]
+    pub const fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// Notes that a batch was committed.
+    pub(crate) fn committed(&self) {
+        self.written.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether everything that was committed is on the device.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.volatile || self.synced.load(Ordering::Acquire) >= self.written.load(Ordering::Acquire)
+    }
+
+    /// Brings everything that was committed so far to the device. Callers at the same time share one sync.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]; the engine then refuses further writes.
+    pub async fn sync(self: &Arc<Self>) -> Result<()> {
+        let target = self.written.load(Ordering::Acquire);
+        if self.volatile || self.synced.load(Ordering::Acquire) >= target {
+            return Ok(());
+        }
+        let _syncing = self.syncing.lock().await;
+        if self.synced.load(Ordering::Acquire) >= target {
+            return Ok(());
+        }
+        let storage = Arc::clone(self);
+        blocking(move || {
+            let written = storage.written.load(Ordering::Acquire);
+            storage.store.sync()?;
+            storage.synced.fetch_max(written, Ordering::AcqRel);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Closes the engine: its directory is free for another process. Everything after it fails.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the engine could not be closed cleanly.
+    pub async fn close(self: &Arc<Self>) -> Result<()> {
+        let storage = Arc::clone(self);
+        blocking(move || Ok(storage.store.close()?)).await
+    }
+}
+
+/// Everything that the store in a directory holds, in key order: opened for reading, for this alone.
+///
+/// # Errors
+/// [`Error::Storage`] if it cannot be read.
+#[cfg(feature = "rocksdb")]
+pub async fn dump(dir: impl AsRef<std::path::Path>) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let storage = Storage::open(dir, StorageOptions { read_only: true, ..StorageOptions::default() }).await?;
+    blocking(move || Ok(storage.store.dump()?)).await
+}
+
+impl std::fmt::Debug for Storage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Storage").field("durability", &self.durability).finish_non_exhaustive()
+    }
+}
+
+/// Runs what may wait for the disk off the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(_) => Err(Error::Internal("a storage task panicked")),
+    }
+}

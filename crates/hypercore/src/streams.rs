@@ -1,0 +1,187 @@
+//! Reading many blocks in order: [`ReadStream`].
+//!
+//! Runs of blocks that are stored here are read in one scan of the store, off the async threads, a chunk ahead of the
+//! reader. Blocks that are not here are fetched from peers, with a linear download running ahead.
+//!
+//! Follows npm hypercore 11.37.1, `lib/streams.js`.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::future::BoxFuture;
+
+use crate::download::{BlockRange, Download, DownloadOptions};
+use crate::{Error, GetOptions, Hypercore, Result};
+
+/// Blocks of a range, in order. Made by [`Hypercore::read_stream`].
+///
+/// A slow reader holds at most one chunk (of 4 MiB or one block) in memory.
+#[must_use = "streams do nothing unless polled"]
+pub struct ReadStream {
+    state: State,
+    ready: VecDeque<Bytes>,
+}
+
+enum State {
+    Idle(Reader),
+    Reading(BoxFuture<'static, (Reader, Result<Chunk>)>),
+    Done,
+}
+
+/// Where a stream stands, and how it reads on.
+struct Reader {
+    core: Hypercore,
+    next: u64,
+    end: Option<u64>,
+    live: bool,
+    opened: bool,
+    options: GetOptions,
+    ahead: Option<Download>,
+}
+
+enum Chunk {
+    Blocks(VecDeque<Bytes>),
+    End,
+}
+
+impl ReadStream {
+    pub(crate) fn new(core: Hypercore, range: BlockRange) -> Self {
+        let reader = Reader {
+            core,
+            next: range.start,
+            end: range.end,
+            live: false,
+            opened: false,
+            options: GetOptions::new(),
+            ahead: None,
+        };
+        Self { state: State::Idle(reader), ready: VecDeque::new() }
+    }
+
+    /// Goes on at the end of the log with what is appended later, for good. Only of ranges without an end.
+    ///
+    /// Set before the stream is polled.
+    pub fn live(self, live: bool) -> Self {
+        self.with(|reader| reader.live = live && reader.end.is_none())
+    }
+
+    /// Whether to wait for blocks that are not here (default: as the session has it). If not, the first one that is
+    /// missing ends the stream with [`Error::BlockNotAvailable`].
+    ///
+    /// Set before the stream is polled.
+    pub fn wait(self, wait: bool) -> Self {
+        self.with(|reader| reader.options = reader.options.wait(wait))
+    }
+
+    /// How long to wait for each block that is not here.
+    ///
+    /// Set before the stream is polled.
+    pub fn timeout(self, timeout: Option<Duration>) -> Self {
+        self.with(|reader| reader.options = reader.options.timeout(timeout))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Reader)) -> Self {
+        if let State::Idle(reader) = &mut self.state {
+            change(reader);
+        }
+        self
+    }
+}
+
+impl std::fmt::Debug for ReadStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReadStream").field("buffered", &self.ready.len()).finish_non_exhaustive()
+    }
+}
+
+impl Stream for ReadStream {
+    type Item = Result<Bytes>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(block) = self.ready.pop_front() {
+                return Poll::Ready(Some(Ok(block)));
+            }
+            let (reader, chunk) = match std::mem::replace(&mut self.state, State::Done) {
+                State::Done => return Poll::Ready(None),
+                State::Idle(reader) => {
+                    self.state = State::Reading(Box::pin(reader.read()));
+                    continue;
+                }
+                State::Reading(mut reading) => match reading.as_mut().poll(cx) {
+                    Poll::Ready(read) => read,
+                    Poll::Pending => {
+                        self.state = State::Reading(reading);
+                        return Poll::Pending;
+                    }
+                },
+            };
+            match chunk {
+                Ok(Chunk::Blocks(blocks)) => {
+                    self.ready = blocks;
+                    self.state = State::Idle(reader);
+                }
+                Ok(Chunk::End) => {}
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            }
+        }
+    }
+}
+
+impl Reader {
+    async fn read(mut self) -> (Self, Result<Chunk>) {
+        let chunk = self.chunk().await;
+        (self, chunk)
+    }
+
+    async fn chunk(&mut self) -> Result<Chunk> {
+        self.core.check_open()?;
+        self.open().await?;
+        if self.end.is_some_and(|end| self.next >= end) {
+            return Ok(Chunk::End);
+        }
+        let local = self.core.core().read_chunk(self.next, self.end).await?;
+        let blocks = if local.is_empty() { VecDeque::from([self.fetch().await?]) } else { local };
+        self.next = self.next.saturating_add(u64::try_from(blocks.len()).unwrap_or(u64::MAX));
+        Ok(Chunk::Blocks(blocks))
+    }
+
+    /// Fixes the end of a stream that is not live to the length of the log now, as far as peers know it.
+    async fn open(&mut self) -> Result<()> {
+        if !self.opened && self.end.is_none() {
+            self.core.update().await?;
+            if !self.live {
+                self.end = Some(self.core.length());
+            }
+        }
+        self.opened = true;
+        Ok(())
+    }
+
+    async fn fetch(&mut self) -> Result<Bytes> {
+        let wanted = self.options.wait.unwrap_or(true);
+        if self.ahead.is_none() && wanted && self.core.core().has_peers() {
+            let range = BlockRange { start: self.next, end: self.end };
+            self.ahead = Some(range.download(&self.core));
+        }
+        let block = self.core.get_with(self.next, self.options).await?;
+        block.ok_or_else(|| Error::BlockNotAvailable {
+            index: self.next,
+            discovery_key: *self.core.discovery_key(),
+        })
+    }
+}
+
+impl BlockRange {
+    fn download(self, core: &Hypercore) -> Download {
+        let options = DownloadOptions { linear: true };
+        match self.end {
+            Some(end) => core.download_with(self.start..end, options),
+            None => core.download_with(self.start.., options),
+        }
+    }
+}
