@@ -1,0 +1,345 @@
+//! The public handle of a store: [`Corestore`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hypercore::core::{Alias, CoreName};
+use hypercore::replication::ReplicationBuilder;
+use hypercore::storage::{Storage, StorageOptions};
+use hypercore::{DiscoveryKey, Durability, Error, Hypercore, Key, KeyPair, Manifest, Namespace, OpenOptions};
+use hypercore::{Replication, Result, Role};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::registry::{ROUND, Registry};
+use crate::replicate::{StoreSource, Streams};
+use crate::target::Target;
+
+/// Many cores in one store. See the [crate documentation](crate). Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Corestore {
+    root: Arc<Root>,
+    namespace: Namespace,
+}
+
+/// What all handles of a store share.
+pub(crate) struct Root {
+    pub(crate) storage: Arc<Storage>,
+    pub(crate) registry: Registry,
+    pub(crate) streams: Streams,
+    primary_key: [u8; 32],
+    read_only: bool,
+    closed: AtomicBool,
+}
+
+impl Root {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+/// How a store is opened. Made by [`Corestore::builder`].
+#[derive(Debug, Clone, Default)]
+pub struct CorestoreBuilder {
+    primary_key: Option<[u8; 32]>,
+    storage: StorageOptions,
+}
+
+impl CorestoreBuilder {
+    /// The primary key of a new store, or the one that a stored one must have. All named cores follow from it: two stores
+    /// that write with the same one at the same time fork each other's logs. (Node asks for `unsafe: true` with it.)
+    #[must_use]
+    pub const fn primary_key(mut self, primary_key: [u8; 32]) -> Self {
+        self.primary_key = Some(primary_key);
+        self
+    }
+
+    /// Opens the store beside a process that has it open for writing, and writes nothing.
+    #[must_use]
+    pub const fn read_only(mut self, read_only: bool) -> Self {
+        self.storage.read_only = read_only;
+        self
+    }
+
+    /// When an append is acknowledged.
+    #[must_use]
+    pub const fn durability(mut self, durability: Durability) -> Self {
+        self.storage.durability = durability;
+        self
+    }
+
+    /// Opens the store in a directory, or makes one.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if another process has it open or it cannot be read; [`Error::StorageConflict`] if it has
+    /// another primary key.
+    #[cfg(feature = "rocksdb")]
+    pub async fn open(self, dir: impl AsRef<std::path::Path>) -> Result<Corestore> {
+        let storage = Storage::open(dir, self.storage).await?;
+        self.over(storage)
+    }
+
+    /// A new store in memory.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the system has no randomness.
+    pub async fn memory(self) -> Result<Corestore> {
+        let storage = Storage::memory()?;
+        self.over(storage)
+    }
+
+    /// A store over storage that is open already.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn over(self, storage: Arc<Storage>) -> Result<Corestore> {
+        let primary_key = self.resume_primary_key(&storage)?;
+        let root = Arc::new(Root {
+            storage,
+            registry: Registry::default(),
+            streams: Streams::default(),
+            primary_key,
+            read_only: self.storage.read_only,
+            closed: AtomicBool::new(false),
+        });
+        tokio::spawn(close_idle_cores(Arc::downgrade(&root)));
+        Ok(Corestore { root, namespace: Namespace::corestore_default() })
+    }
+
+    fn resume_primary_key(&self, storage: &Storage) -> Result<[u8; 32]> {
+        let stored = storage.store().seed()?;
+        match (stored, self.primary_key) {
+            (Some(stored), Some(given)) if stored != given => Err(Error::StorageConflict {
+                reason: "a store with another primary key is stored here",
+                discovery_key: None,
+            }),
+            (Some(stored), _) => Ok(stored),
+            (None, given) => {
+                let fresh = given.map_or_else(hypercore::random, Ok)?;
+                if !self.storage.read_only {
+                    storage.store().set_seed(&fresh)?;
+                }
+                Ok(fresh)
+            }
+        }
+    }
+}
+
+async fn close_idle_cores(root: std::sync::Weak<Root>) {
+    loop {
+        tokio::time::sleep(ROUND).await;
+        match root.upgrade() {
+            Some(root) if !root.is_closed() => root.registry.close_idle(),
+            _ => return,
+        }
+    }
+}
+
+impl Corestore {
+    /// Opens the store in a directory, or makes one with a fresh primary key.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if another process has it open or it cannot be read.
+    #[cfg(feature = "rocksdb")]
+    pub async fn open(dir: impl AsRef<std::path::Path>) -> Result<Self> {
+        Self::builder().open(dir).await
+    }
+
+    /// A new store in memory, gone with its last handle.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the system has no randomness.
+    pub async fn memory() -> Result<Self> {
+        Self::builder().memory().await
+    }
+
+    /// Chooses how a store is opened.
+    #[must_use]
+    pub fn builder() -> CorestoreBuilder {
+        CorestoreBuilder::default()
+    }
+
+    /// A session of a core: by name (text), by [`Key`], by [`DiscoveryKey`] if it is stored, by key pair or by manifest.
+    ///
+    /// # Errors
+    /// [`Error::StorageEmpty`] if a discovery key names nothing that is stored; [`Error::Storage`].
+    pub async fn get(&self, core: impl Into<Target>) -> Result<Hypercore> {
+        self.get_with(core, OpenOptions::new()).await
+    }
+
+    /// As [`get`](Self::get), with options. Of these, `key`, `key_pair` and `manifest` are set by the target.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn get_with(&self, core: impl Into<Target>, options: OpenOptions) -> Result<Hypercore> {
+        self.check_open()?;
+        let (name, mut options) = self.resolve(core.into(), options)?;
+        if self.root.read_only {
+            options = options.writable(false).create_if_missing(false);
+        }
+        let (session, key_pair) = (options.session_options(), options.signer());
+        let core = self.root.registry.resume(&self.root.storage, name, options).await?;
+        let session = Hypercore::from_core(core.clone(), session, key_pair);
+        // it may be new, or idle until now: offer it on the connections that do not have it
+        self.root.streams.attach(&core).await;
+        Ok(session)
+    }
+
+    /// A store in which names mean other cores: those of this namespace. Everything else is shared.
+    #[must_use]
+    pub fn namespace(&self, name: impl AsRef<[u8]>) -> Self {
+        Self { root: Arc::clone(&self.root), namespace: self.namespace.derive(name.as_ref()) }
+    }
+
+    /// The namespace of this handle.
+    #[must_use]
+    pub const fn current_namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The secret that all named cores follow from. Whoever has it can write to them.
+    #[must_use]
+    pub fn primary_key(&self) -> &[u8; 32] {
+        &self.root.primary_key
+    }
+
+    /// The key pair of a name in this namespace.
+    #[must_use]
+    pub fn create_key_pair(&self, name: &str) -> KeyPair {
+        KeyPair::for_name(&self.root.primary_key, &self.namespace, name.as_bytes())
+    }
+
+    /// The cores that are stored: all, or the named ones of a namespace.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn list(&self, namespace: Option<&Namespace>) -> Result<Vec<DiscoveryKey>> {
+        self.check_open()?;
+        let store = self.root.storage.store();
+        Ok(match namespace {
+            Some(namespace) => store.aliases(namespace)?.into_iter().map(|(_, key)| key).collect(),
+            None => store.discovery_keys()?,
+        })
+    }
+
+    /// The names of this namespace that are stored, with their cores.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn names(&self) -> Result<Vec<(String, DiscoveryKey)>> {
+        self.check_open()?;
+        Ok(self.root.storage.store().aliases(&self.namespace)?)
+    }
+
+    /// The first core that was made in this store.
+    ///
+    /// # Errors
+    /// If the store is closed.
+    pub fn default_core(&self) -> Result<Option<DiscoveryKey>> {
+        self.check_open()?;
+        Ok(self.root.storage.store().default_discovery_key())
+    }
+
+    /// Replicates all open cores, and the stored ones that the peer asks for, over a byte stream. Runs in the background
+    /// until the stream ends or the handle's `stop` is called.
+    ///
+    /// # Errors
+    /// If the store is closed.
+    pub fn replicate<S>(&self, transport: S, role: Role) -> Result<Replication>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        self.replicate_with(transport, role, ReplicationBuilder::new())
+    }
+
+    /// As [`replicate`](Self::replicate), with options.
+    ///
+    /// # Errors
+    /// If the store is closed.
+    pub fn replicate_with<S>(
+        &self,
+        transport: S,
+        role: Role,
+        options: ReplicationBuilder,
+    ) -> Result<Replication>
+    where
+        S: AsyncRead + AsyncWrite + Send + 'static,
+    {
+        self.check_open()?;
+        let source = Arc::new(StoreSource(Arc::downgrade(&self.root)));
+        let replication = options.start(transport, role, source)?;
+        self.root.streams.add(replication.clone());
+        Ok(replication)
+    }
+
+    /// Brings everything that was written so far to the device.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn flush(&self) -> Result<()> {
+        self.root.storage.sync().await
+    }
+
+    /// Whether the store was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.root.is_closed()
+    }
+
+    /// Closes the store: all cores, all sessions, all connections. Its directory is free for another process when this
+    /// returns.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the engine could not be closed cleanly.
+    pub async fn close(&self) -> Result<()> {
+        if self.root.closed.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.root.registry.close_all();
+        self.root.streams.stop_all();
+        self.root.storage.close().await
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.is_closed() { Err(Error::StoreClosed) } else { Ok(()) }
+    }
+
+    /// Which core a target means, and how it is opened.
+    fn resolve(&self, target: Target, options: OpenOptions) -> Result<(CoreName, OpenOptions)> {
+        let by_key = |key: &Key| CoreName { discovery_key: Some(key.discovery_key()), alias: None };
+        Ok(match target {
+            Target::Name(name) => return self.resolve_name(name, options),
+            Target::Key(key) => (by_key(&key), options.key(key)),
+            Target::DiscoveryKey(key) => {
+                let options = options.create_if_missing(false);
+                (CoreName { discovery_key: Some(key), alias: None }, options)
+            }
+            Target::KeyPair(pair) => {
+                let manifest = Manifest::single(pair.public());
+                (by_key(&manifest.key()), options.manifest(manifest).key_pair(pair))
+            }
+            Target::Manifest(manifest) => (by_key(&manifest.key()), options.manifest(*manifest)),
+        })
+    }
+
+    fn resolve_name(&self, name: String, options: OpenOptions) -> Result<(CoreName, OpenOptions)> {
+        let pair = self.create_key_pair(&name);
+        let alias = Alias { namespace: self.namespace, name };
+        if let Some(stored) = self.root.storage.store().alias(&alias)? {
+            // keeps the manifest that it was created with
+            let name = CoreName { discovery_key: Some(stored), alias: Some(alias) };
+            return Ok((name, options.key_pair(pair)));
+        }
+        let manifest = Manifest::single(pair.public());
+        let name = CoreName { discovery_key: Some(manifest.key().discovery_key()), alias: Some(alias) };
+        Ok((name, options.manifest(manifest).key_pair(pair)))
+    }
+}
+
+impl std::fmt::Debug for Corestore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Corestore")
+            .field("namespace", &self.namespace)
+            .field("closed", &self.is_closed())
+            .finish()
+    }
+}

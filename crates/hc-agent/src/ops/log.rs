@@ -1,0 +1,154 @@
+//! The log: appending, reading, fetching.
+
+use std::time::Instant;
+
+use futures_util::TryStreamExt;
+use hypercore::{DownloadOptions, GetOptions, Hypercore, UpdateOptions};
+use serde_json::{Value, json};
+
+use super::nothing;
+use crate::agent::Agent;
+use crate::fields::{Fields, b64};
+use crate::fill;
+use crate::reply::{Failure, Result};
+
+pub(super) async fn append(agent: &Agent, fields: &Fields) -> Result {
+    for later in ["maxLength", "signature", "keyPair"] {
+        if fields.0.get(later).is_some_and(|value| !value.is_null()) {
+            return Err(Failure::bad_argument(format!("append with {later} is not there yet")));
+        }
+    }
+    let appended = agent.core(fields)?.append_batch(fields.b64_list("blocks")?).await?;
+    Ok(json!({ "length": appended.length, "byteLength": appended.byte_length }))
+}
+
+pub(super) async fn append_many(agent: &Agent, fields: &Fields) -> Result {
+    let (core, n, batch) = (agent.core(fields)?, fields.uint("n")?, fields.uint("batch")?.max(1));
+    let size =
+        usize::try_from(fields.uint("size")?).map_err(|_| Failure::bad_argument("size is too large"))?;
+    let started = Instant::now();
+    let mut next = 0;
+    while next < n {
+        let end = next.saturating_add(batch).min(n);
+        core.append_batch((next..end).map(|index| fill::block(index, size))).await?;
+        next = end;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(json!({ "length": core.length(), "byteLength": core.byte_length(), "seconds": seconds }))
+}
+
+fn get_options(fields: &Fields) -> Result<GetOptions> {
+    let mut options = GetOptions::new();
+    if let Some(wait) = fields.opt_bool("wait")? {
+        options = options.wait(wait);
+    }
+    if let Some(timeout) = fields.millis("timeout")? {
+        options = options.timeout(timeout);
+    }
+    Ok(options)
+}
+
+pub(super) async fn get(agent: &Agent, fields: &Fields) -> Result {
+    let block = agent.core(fields)?.get_with(fields.uint("index")?, get_options(fields)?).await?;
+    Ok(json!({ "block": block.map(|block| b64(&block)) }))
+}
+
+pub(super) async fn get_many(agent: &Agent, fields: &Fields) -> Result {
+    let (core, start, n) = (agent.core(fields)?, fields.uint("start")?, fields.uint("n")?);
+    let started = Instant::now();
+    let bytes = match fields.text("order")? {
+        "seq" => get_each(&core, start..start.saturating_add(n)).await?,
+        "rand" => get_each(&core, fill::random_order(start, n)).await?,
+        "stream" => stream(&core, start, n).await?,
+        other => return Err(Failure::bad_argument(format!("unknown order {other}"))),
+    };
+    Ok(json!({ "bytes": bytes, "seconds": started.elapsed().as_secs_f64() }))
+}
+
+async fn get_each(core: &Hypercore, indices: impl Iterator<Item = u64>) -> Result<u64> {
+    let mut bytes = 0;
+    for index in indices {
+        bytes += length(&core.get(index).await?);
+    }
+    Ok(bytes)
+}
+
+async fn stream(core: &Hypercore, start: u64, n: u64) -> Result<u64> {
+    let mut blocks = core.read_stream(start..start.saturating_add(n));
+    let mut bytes = 0;
+    while let Some(block) = blocks.try_next().await? {
+        bytes += length(&block);
+    }
+    Ok(bytes)
+}
+
+fn length(block: &[u8]) -> u64 {
+    u64::try_from(block.len()).unwrap_or(u64::MAX)
+}
+
+pub(super) async fn has(agent: &Agent, fields: &Fields) -> Result {
+    let start = fields.uint("start")?;
+    let end = fields.opt_uint("end")?.unwrap_or_else(|| start.saturating_add(1));
+    Ok(json!({ "has": agent.core(fields)?.has_range(start..end).await? }))
+}
+
+pub(super) async fn update(agent: &Agent, fields: &Fields) -> Result {
+    let mut options = UpdateOptions::new().force(fields.flag("force")?);
+    if let Some(wait) = fields.opt_bool("wait")? {
+        options = options.wait(wait);
+    }
+    Ok(json!({ "updated": agent.core(fields)?.update_with(options).await? }))
+}
+
+fn wanted(agent: &Agent, fields: &Fields) -> Result<hypercore::Download> {
+    let core = agent.core(fields)?;
+    if let Some(blocks) = fields.uint_list("blocks")? {
+        return Ok(core.download_blocks(blocks));
+    }
+    let start = fields.opt_uint("start")?.unwrap_or(0);
+    let options = DownloadOptions { linear: fields.flag("linear")? };
+    // as in Node, an end of -1 follows the log
+    let end = fields.0.get("end").and_then(Value::as_u64);
+    Ok(match end {
+        Some(end) => core.download_with(start..end, options),
+        None => core.download_with(start.., options),
+    })
+}
+
+pub(super) async fn download(agent: &Agent, fields: &Fields) -> Result {
+    wanted(agent, fields)?.done().await?;
+    Ok(nothing())
+}
+
+pub(super) fn start_download(agent: &Agent, fields: &Fields) -> Result {
+    let download = wanted(agent, fields)?;
+    let id = agent.fresh();
+    agent.handles().downloads.put(id, download);
+    Ok(json!({ "download": id }))
+}
+
+pub(super) fn stop_download(agent: &Agent, fields: &Fields) -> Result {
+    drop(agent.handles().downloads.take(fields.uint("download")?));
+    Ok(nothing())
+}
+
+pub(super) async fn tree_hash(agent: &Agent, fields: &Fields) -> Result {
+    let core = agent.core(fields)?;
+    if fields.opt_uint("length")?.is_some_and(|length| length != core.length()) {
+        return Err(Failure::bad_argument("the tree hash of another length is not there yet"));
+    }
+    Ok(json!({ "hash": core.tree_hash().await?.to_string() }))
+}
+
+pub(super) async fn info(agent: &Agent, fields: &Fields) -> Result {
+    let info = agent.core(fields)?.info().await?;
+    Ok(json!({
+        "key": hex::encode(info.key.as_bytes()),
+        "discoveryKey": info.discovery_key.to_string(),
+        "length": info.length,
+        "contiguousLength": info.contiguous_length,
+        "byteLength": info.byte_length,
+        "fork": info.fork,
+        "padding": info.padding,
+    }))
+}

@@ -1,0 +1,66 @@
+//! The operations, by what they act on.
+
+mod core;
+mod log;
+mod network;
+mod store;
+
+use serde_json::{Value, json};
+
+use crate::agent::Agent;
+use crate::fields::Fields;
+use crate::reply::{Failure, Result};
+
+/// Runs an operation by name.
+pub(crate) async fn run(agent: &Agent, op: &str, fields: &Fields) -> Result {
+    match op {
+        "store.open" => store::open(agent, fields).await,
+        "store.close" => store::close(agent, fields).await,
+        "store.list" => store::list(agent, fields),
+        "store.session" => store::session(agent, fields),
+        "store.namespace" => store::namespace(agent, fields),
+        "store.get" => store::get(agent, fields).await,
+        "store.createKeyPair" => store::create_key_pair(agent, fields),
+        "core.open" => core::open(agent, fields).await,
+        "core.state" => core::state(agent, fields),
+        "core.session" => core::session(agent, fields),
+        "core.close" => core::close(agent, fields).await,
+        "events.subscribe" => core::subscribe(agent, fields),
+        "findingPeers.start" => core::finding_peers(agent, fields),
+        "findingPeers.done" => core::found_peers(agent, fields),
+        "userData.set" => core::set_user_data(agent, fields).await,
+        "userData.get" => core::user_data(agent, fields).await,
+        "append" => log::append(agent, fields).await,
+        "appendMany" => log::append_many(agent, fields).await,
+        "get" => log::get(agent, fields).await,
+        "getMany" => log::get_many(agent, fields).await,
+        "has" => log::has(agent, fields).await,
+        "update" => log::update(agent, fields).await,
+        "download" => log::download(agent, fields).await,
+        "download.start" => log::start_download(agent, fields),
+        "download.stop" => log::stop_download(agent, fields),
+        "treeHash" => log::tree_hash(agent, fields).await,
+        "info" => log::info(agent, fields).await,
+        "peers" => network::peers(agent, fields),
+        "replicate.listen" => network::listen(agent, fields).await,
+        "replicate.connect" => network::connect(agent, fields).await,
+        "replicate.attach" => network::attach(agent, fields).await,
+        "replicate.stop" => network::stop(agent, fields),
+        "dump" => store::dump(fields).await,
+        "memory" => memory(),
+        _ => Err(Failure::bad_argument(format!("unknown operation {op}"))),
+    }
+}
+
+fn memory() -> Result {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib: Option<u64> = line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse().ok());
+    let kib = kib.ok_or_else(|| Failure::bad_argument("this system does not tell the resident size"))?;
+    Ok(json!({ "rssBytes": kib * 1024 }))
+}
+
+/// The reply of an operation that returns nothing.
+fn nothing() -> Value {
+    json!({})
+}
