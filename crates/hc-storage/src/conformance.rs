@@ -1,6 +1,7 @@
 //! The suite that every engine passes: [`check_engine`].
 //!
 //! For tests of engines; panics with what does not hold.
+#![allow(clippy::unwrap_used, reason = "a check that fails is to end the test; in tests the lint is off")]
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

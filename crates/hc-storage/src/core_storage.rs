@@ -4,7 +4,10 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hc_tree::{LocalBitfield, Node, NodeReader, TreeHead, flat};
+use compact_encoding::{Decode, DecodeError, MAX_SAFE_UINT};
+use hc_crypto::DiscoveryKey;
+use hc_tree::bitfield::{PAGE_BITS, PAGE_BYTES};
+use hc_tree::{LocalBitfield, MissingNode, Node, NodeReader, TreeHead, flat};
 
 use crate::core_write::CoreWrite;
 use crate::error::{StorageError, TreeFault};
@@ -28,14 +31,20 @@ pub struct CorePointers {
 #[derive(Clone)]
 pub struct CoreStorage {
     kv: Arc<dyn Kv>,
+    discovery_key: DiscoveryKey,
     pointers: CorePointers,
-    /// Where the blocks of the beginning are, if not here; nearest first.
+    /// Where the blocks of the beginning are, if not here; oldest first.
     dependencies: Arc<[Dependency]>,
 }
 
 impl CoreStorage {
-    pub(crate) fn new(kv: Arc<dyn Kv>, pointers: CorePointers, dependencies: Vec<Dependency>) -> Self {
-        Self { kv, pointers, dependencies: dependencies.into() }
+    pub(crate) fn new(
+        kv: Arc<dyn Kv>,
+        discovery_key: DiscoveryKey,
+        pointers: CorePointers,
+        dependencies: Vec<Dependency>,
+    ) -> Self {
+        Self { kv, discovery_key, pointers, dependencies: dependencies.into() }
     }
 
     /// What the core's records are under.
@@ -62,11 +71,16 @@ impl CoreStorage {
     /// Who may sign the core, and with what.
     ///
     /// # Errors
-    /// [`StorageError::Corrupt`] if there is no such record: every core has one.
+    /// [`StorageError::Corrupt`] if there is no such record, or one of another core: every core has one.
     pub fn auth(&self) -> Result<Auth> {
         let key = keys::auth(self.pointers.core);
         let bytes = self.kv.get(&key)?.unwrap_or_default();
-        decode(&key, &bytes)
+        let auth: Auth = decode(&key, &bytes)?;
+        if auth.discovery_key == self.discovery_key && auth.key.discovery_key() == self.discovery_key {
+            return Ok(auth);
+        }
+        let reason = DecodeError::Invalid { at: 0, what: "key of a core" };
+        Err(StorageError::corrupt(&key, reason))
     }
 
     /// The head; none before the first block.
@@ -99,11 +113,12 @@ impl CoreStorage {
     /// [`StorageError::Tree`] if they are not there or do not fit.
     pub fn tree_head(&self, head: &HeadRecord) -> Result<TreeHead> {
         let fault = |reason| StorageError::Tree { length: head.length, reason };
-        let mut roots = Vec::new();
-        for index in flat::full_roots(head.length) {
-            let missing = hc_tree::MissingNode { index };
-            roots.push(self.tree_node(index)?.ok_or_else(|| fault(TreeFault::Missing(missing)))?);
-        }
+        let indices: Vec<u64> = flat::full_roots(head.length).collect();
+        let (found, _) = self.tree_nodes_and_block(indices.iter().copied(), None)?;
+        let root = |(root, index): (Option<Node>, u64)| {
+            root.ok_or_else(|| fault(TreeFault::Missing(MissingNode { index })))
+        };
+        let roots = found.into_iter().zip(indices).map(root).collect::<Result<Vec<_>>>()?;
         let tree =
             TreeHead::from_roots(head.fork, roots).map_err(|reason| fault(TreeFault::Roots(reason)))?;
         if tree.hash() == head.root_hash { Ok(tree) } else { Err(fault(TreeFault::Hash)) }
@@ -182,7 +197,7 @@ impl CoreStorage {
     pub fn bitfield(&self) -> Result<LocalBitfield> {
         let (start, end) = keys::bitfield_pages(self.pointers.data);
         let (mut bits, mut failed) = (LocalBitfield::new(), None);
-        self.kv.scan(&start, &end, &mut |key, value| match keys::parse_bitfield_page(key) {
+        self.kv.scan(&start, &end, &mut |key, value| match stored_page(key, value) {
             Ok(page) => {
                 if let Some(page) = page {
                     bits.load_page(page, value);
@@ -205,7 +220,7 @@ impl CoreStorage {
         self.kv.get(&keys::user_data(self.pointers.data, name))
     }
 
-    fn record<T: for<'a> compact_encoding::Decode<'a>>(&self, key: &Key) -> Result<Option<T>> {
+    fn record<T: for<'a> Decode<'a>>(&self, key: &Key) -> Result<Option<T>> {
         self.kv.get(key)?.map(|bytes| decode(key, &bytes)).transpose()
     }
 
@@ -221,10 +236,26 @@ impl CoreStorage {
     }
 
     fn data_of_node(&self, index: u64) -> u64 {
-        let last = flat::right_span(index);
+        if self.dependencies.is_empty() {
+            return self.pointers.data;
+        }
+        // no log is so long that this bound is one of its nodes
+        let last = flat::right_span(index.min(MAX_SAFE_UINT));
         let older = self.dependencies.iter().find(|dependency| last < dependency.length.saturating_mul(2));
         older.map_or(self.pointers.data, |dependency| dependency.data_pointer)
     }
+}
+
+/// Which page of the bitfield this is; none if it is one of another kind of bitfield.
+fn stored_page(key: &[u8], value: &[u8]) -> std::result::Result<Option<u64>, DecodeError> {
+    let Some(page) = keys::parse_bitfield_page(key)? else { return Ok(None) };
+    if page > MAX_SAFE_UINT / PAGE_BITS {
+        return Err(DecodeError::Invalid { at: 0, what: "page of a bitfield" });
+    }
+    if value.len() != PAGE_BYTES {
+        return Err(DecodeError::Invalid { at: 0, what: "length of a bitfield's page" });
+    }
+    Ok(Some(page))
 }
 
 fn node_record(key: &[u8], bytes: Option<Bytes>, index: u64) -> Result<Option<Node>> {
@@ -233,7 +264,7 @@ fn node_record(key: &[u8], bytes: Option<Bytes>, index: u64) -> Result<Option<No
     if node.index == index {
         return Ok(Some(node));
     }
-    let reason = compact_encoding::DecodeError::Invalid { at: 0, what: "tree node index" };
+    let reason = DecodeError::Invalid { at: 0, what: "tree node index" };
     Err(StorageError::corrupt(key, reason))
 }
 

@@ -5,7 +5,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use compact_encoding::{Decode, Encode};
+use compact_encoding::{Decode, DecodeError, Encode};
 use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest, Namespace};
 use parking_lot::Mutex;
 
@@ -113,7 +113,7 @@ impl Store {
         }
         let pointers = CorePointers { core: record.core_pointer, data: record.data_pointer };
         let dependencies = self.dependencies(pointers.data)?;
-        Ok(Some(CoreStorage::new(Arc::clone(&self.kv), pointers, dependencies)))
+        Ok(Some(CoreStorage::new(Arc::clone(&self.kv), *discovery_key, pointers, dependencies)))
     }
 
     /// Makes a core, in one batch. One that is stored already is resumed as it is.
@@ -158,7 +158,7 @@ impl Store {
         }
         self.kv.commit(batch)?;
         *head = next;
-        Ok(CoreStorage::new(Arc::clone(&self.kv), pointers, Vec::new()))
+        Ok(CoreStorage::new(Arc::clone(&self.kv), discovery_key, pointers, Vec::new()))
     }
 
     /// The core with this name.
@@ -226,31 +226,32 @@ impl Store {
         Ok(())
     }
 
-    /// What data continues, nearest first.
+    /// What data continues, oldest first: a block is in the first one that is longer than its index.
     fn dependencies(&self, mut data: u64) -> Result<Vec<Dependency>> {
-        let mut found = Vec::new();
+        let mut found: Vec<Dependency> = Vec::new();
         loop {
             let key = keys::dependency(data);
-            let Some(bytes) = self.kv.get(&key)? else { return Ok(found) };
-            let next: Dependency = decode(&key, &bytes)?;
+            let Some(bytes) = self.kv.get(&key)? else { break };
+            let mut older: Dependency = decode(&key, &bytes)?;
             if found.len() >= MAX_DEPENDENCIES {
-                let reason = compact_encoding::DecodeError::TooMany {
-                    at: 0,
-                    count: u64::try_from(found.len()).unwrap_or(u64::MAX),
-                    max: MAX_DEPENDENCIES,
-                };
+                let count = u64::try_from(found.len()).unwrap_or(u64::MAX);
+                let reason = DecodeError::TooMany { at: 0, count, max: MAX_DEPENDENCIES };
                 return Err(StorageError::corrupt(&key, reason));
             }
-            data = next.data_pointer;
-            found.push(next);
+            data = older.data_pointer;
+            // what a newer one cut off is not there, even if an older one has it
+            older.length = found.last().map_or(older.length, |newer| newer.length.min(older.length));
+            found.push(older);
         }
+        found.reverse();
+        Ok(found)
     }
 
     fn collect<T>(
         &self,
         start: &[u8],
         end: &[u8],
-        mut parse: impl FnMut(&[u8], &[u8]) -> std::result::Result<T, compact_encoding::DecodeError>,
+        mut parse: impl FnMut(&[u8], &[u8]) -> std::result::Result<T, DecodeError>,
     ) -> Result<Vec<T>> {
         let (mut found, mut failed) = (Vec::new(), None);
         self.kv.scan(start, end, &mut |key, value| match parse(key, value) {

@@ -224,3 +224,33 @@ impl Decode<'_> for Sessions {
         reader.list(MAX_SESSIONS, 2, session).map(Self)
     }
 }
+
+/// The group of a core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GroupRecord {
+    /// What the group is about.
+    pub topic: Option<[u8; 32]>,
+    /// What its updates are under.
+    pub pointer: u64,
+}
+
+impl Encode for GroupRecord {
+    fn encode<S: Sink>(&self, out: &mut S) {
+        put::uint(out, u64::from(self.topic.is_some()) | u64::from(self.pointer != 0) << 1);
+        if let Some(topic) = &self.topic {
+            out.put(topic);
+        }
+        if self.pointer != 0 {
+            put::uint(out, self.pointer);
+        }
+    }
+}
+
+impl Decode<'_> for GroupRecord {
+    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let flags = reader.uint()?;
+        let topic = if flags & 1 == 0 { None } else { Some(reader.array()?) };
+        let pointer = if flags & 2 == 0 { 0 } else { reader.uint()? };
+        Ok(Self { topic, pointer })
+    }
+}

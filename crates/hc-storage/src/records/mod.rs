@@ -4,9 +4,11 @@
 //! written as version 2.
 
 mod core;
+mod record;
 mod store;
 
-pub use core::{Auth, Dependency, HeadRecord, Hints, Session, Sessions, StoredKeyPair};
+pub use core::{Auth, Dependency, GroupRecord, HeadRecord, Hints, Session, Sessions, StoredKeyPair};
+pub use record::Record;
 pub use store::{Alias, CoreRecord, StoreHead};
 
 /// The version of the records that are written.

@@ -22,6 +22,10 @@
 //!
 //! Follows npm hypercore-storage 3.3.1, `lib/keys.js`.
 
+mod place;
+
+pub use place::Place;
+
 use compact_encoding::{DecodeError, Reader};
 use hc_crypto::{DiscoveryKey, Namespace};
 
@@ -32,9 +36,12 @@ const CORE_BY_DISCOVERY_KEY: u64 = 1;
 const CORE_BY_ALIAS: u64 = 2;
 const CORE: u64 = 3;
 const DATA: u64 = 4;
+const GROUP_BY_TOPIC: u64 = 5;
+const GROUP: u64 = 6;
 
 const CORE_AUTH: u64 = 0;
 const CORE_SESSIONS: u64 = 1;
+const CORE_GROUP: u64 = 2;
 
 const DATA_HEAD: u64 = 0;
 const DATA_DEPENDENCY: u64 = 1;
@@ -43,6 +50,8 @@ const DATA_BLOCK: u64 = 3;
 const DATA_TREE: u64 = 4;
 const DATA_BITFIELD: u64 = 5;
 const DATA_USER_DATA: u64 = 6;
+const DATA_LOCAL: u64 = 7;
+const DATA_MARK: u64 = 8;
 
 /// A key. Short ones, which are all but those of long names, take no allocation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,6 +169,12 @@ pub fn sessions(core: u64) -> Key {
     uints(&[CORE, core, CORE_SESSIONS])
 }
 
+/// A core's group.
+#[must_use]
+pub fn group(core: u64) -> Key {
+    uints(&[CORE, core, CORE_GROUP])
+}
+
 /// The head of data.
 #[must_use]
 pub fn head(data: u64) -> Key {
@@ -184,7 +199,7 @@ pub fn block(data: u64, index: u64) -> Key {
     uints(&[DATA, data, DATA_BLOCK, index])
 }
 
-/// The index in the key of a block.
+/// The index in the key of a block. Used for each block of a scan, so it looks at nothing but the index.
 ///
 /// # Errors
 /// If it is none.
@@ -248,6 +263,35 @@ pub fn parse_bitfield_page(key: &[u8]) -> Result<Option<u64>, DecodeError> {
 #[must_use]
 pub fn user_data(data: u64, name: &str) -> Key {
     with_text(uints(&[DATA, data, DATA_USER_DATA]), name.as_bytes())
+}
+
+/// A local record.
+#[must_use]
+pub fn local(data: u64, name: &[u8]) -> Key {
+    let mut key = uints(&[DATA, data, DATA_LOCAL]);
+    key.0.extend_from_slice(name);
+    key
+}
+
+/// Marks.
+#[must_use]
+pub fn mark(data: u64, index: u64) -> Key {
+    uints(&[DATA, data, DATA_MARK, index])
+}
+
+/// The pointer of a group.
+#[must_use]
+pub fn group_topic(topic: &[u8; 32]) -> Key {
+    with_bytes(GROUP_BY_TOPIC, topic)
+}
+
+/// An update of a group by a core, at a time in milliseconds since 1970.
+#[must_use]
+pub fn group_update(group: u64, timestamp: u64, core: u64) -> Key {
+    let mut key = uints(&[GROUP, group]);
+    key.0.extend_from_slice(&timestamp.to_be_bytes());
+    put_uint(&mut key.0, core);
+    key
 }
 
 /// Everything of data: from the first on, and before the second.
