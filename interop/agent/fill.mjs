@@ -13,3 +13,18 @@ export function* randomOrder(start, n) {
     yield start + Number(x % BigInt(n))
   }
 }
+
+// Compares blocks that were read with those that `block` makes, byte for byte, if their size is given.
+export function checker(size) {
+  if (typeof size !== 'number') return () => {}
+  const runs = Array.from({ length: 256 }, (_, byte) => Buffer.alloc(size, byte))
+  const head = size >= 4 ? 4 : 0
+  return (index, part) => {
+    const run = runs[index & 255]
+    const same =
+      part.byteLength === size &&
+      (head === 0 || part.readUInt32LE(0) === index >>> 0) &&
+      part.compare(run, head, size, head, size) === 0
+    if (!same) throw new Error(`block ${index} is not the one that was appended`)
+  }
+}

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import Corestore from 'corestore'
 import Hypercore from 'hypercore'
 import RocksDB from 'rocksdb-native'
-import { block, randomOrder } from './fill.mjs'
+import { block, checker, randomOrder } from './fill.mjs'
 
 const stores = new Map()
 const cores = new Map()
@@ -190,13 +190,22 @@ export const operations = {
   async getMany(request) {
     const { start, n, order } = request
     const source = core(request)
+    const check = checker(request.size)
     let bytes = 0
     const started = process.hrtime.bigint()
     if (order === 'stream') {
-      for await (const part of source.createReadStream({ start, end: start + n })) bytes += part.byteLength
+      let index = start
+      for await (const part of source.createReadStream({ start, end: start + n })) {
+        check(index++, part)
+        bytes += part.byteLength
+      }
     } else {
       const indices = order === 'rand' ? randomOrder(start, n) : Array.from({ length: n }, (_, i) => start + i)
-      for (const index of indices) bytes += (await source.get(index)).byteLength
+      for (const index of indices) {
+        const part = await source.get(index)
+        check(index, part)
+        bytes += part.byteLength
+      }
     }
     return { bytes, seconds: Number(process.hrtime.bigint() - started) / 1e9 }
   },

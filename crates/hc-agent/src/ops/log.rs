@@ -55,29 +55,34 @@ pub(super) async fn get(agent: &Agent, fields: &Fields) -> Result {
 
 pub(super) async fn get_many(agent: &Agent, fields: &Fields) -> Result {
     let (core, start, n) = (agent.core(fields)?, fields.uint("start")?, fields.uint("n")?);
+    let check = fill::Check::new(fields.opt_uint("size")?);
     let started = Instant::now();
     let bytes = match fields.text("order")? {
-        "seq" => get_each(&core, start..start.saturating_add(n)).await?,
-        "rand" => get_each(&core, fill::random_order(start, n)).await?,
-        "stream" => stream(&core, start, n).await?,
+        "seq" => get_each(&core, start..start.saturating_add(n), &check).await?,
+        "rand" => get_each(&core, fill::random_order(start, n), &check).await?,
+        "stream" => stream(&core, start, n, &check).await?,
         other => return Err(Failure::bad_argument(format!("unknown order {other}"))),
     };
     Ok(json!({ "bytes": bytes, "seconds": started.elapsed().as_secs_f64() }))
 }
 
-async fn get_each(core: &Hypercore, indices: impl Iterator<Item = u64>) -> Result<u64> {
+async fn get_each(core: &Hypercore, indices: impl Iterator<Item = u64>, check: &fill::Check) -> Result<u64> {
     let mut bytes = 0;
     for index in indices {
-        bytes += length(&core.get(index).await?);
+        let block = core.get(index).await?;
+        check.block(index, &block)?;
+        bytes += length(&block);
     }
     Ok(bytes)
 }
 
-async fn stream(core: &Hypercore, start: u64, n: u64) -> Result<u64> {
+async fn stream(core: &Hypercore, start: u64, n: u64, check: &fill::Check) -> Result<u64> {
     let mut blocks = core.read_stream(start..start.saturating_add(n));
-    let mut bytes = 0;
+    let (mut bytes, mut index) = (0, start);
     while let Some(block) = blocks.try_next().await? {
+        check.block(index, &block)?;
         bytes += length(&block);
+        index += 1;
     }
     Ok(bytes)
 }
