@@ -46,37 +46,33 @@ impl DeviceFile {
     /// Locks the directory's device file and checks it, or makes one.
     pub(crate) fn open(dir: &Path) -> Result<Self, StorageError> {
         let path = dir.join(FILE);
-        match OpenOptions::new().read(true).write(true).open(&path) {
-            Ok(file) => {
-                lock(&file, dir)?;
-                check(&file, dir)?;
-                Ok(Self { _locked: file })
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::create(&path, dir),
-            Err(error) => Err(StorageError::io("opening CORESTORE", error)),
-        }
-    }
-
-    fn create(path: &Path, dir: &Path) -> Result<Self, StorageError> {
-        let failed = |error| StorageError::io("writing CORESTORE", error);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(failed)?;
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = file.map_err(|error| StorageError::io("opening CORESTORE", error))?;
         lock(&file, dir)?;
-        let inode = file.metadata().map_err(failed)?.ino();
-        let created = millis(SystemTime::now());
-        let mut text =
-            format!("device/platform={}\ndevice/inode={inode}\ndevice/created={created}\n", platform());
-        if file.set_xattr(ATTRIBUTE, ORIGINAL.as_bytes()).is_ok() {
-            text.push_str("device/attribute=original\n");
+        let metadata = file.metadata().map_err(|error| StorageError::io("reading CORESTORE", error))?;
+        // one that is empty was just made, here or by a process that ended before it wrote it
+        if metadata.len() == 0 {
+            write(&file)?;
+        } else {
+            check(&file, dir)?;
         }
-        file.write_all(text.as_bytes()).map_err(failed)?;
         Ok(Self { _locked: file })
     }
+}
+
+/// Says whose the directory is. All of it or, after a power loss, nothing: the text is shorter than a sector.
+fn write(mut file: &File) -> Result<(), StorageError> {
+    let failed = |error| StorageError::io("writing CORESTORE", error);
+    let inode = file.metadata().map_err(failed)?.ino();
+    let created = millis(SystemTime::now());
+    let mut text =
+        format!("device/platform={}\ndevice/inode={inode}\ndevice/created={created}\n", platform());
+    if file.set_xattr(ATTRIBUTE, ORIGINAL.as_bytes()).is_ok() {
+        text.push_str("device/attribute=original\n");
+    }
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    file.sync_all().map_err(failed)
 }
 
 const fn platform() -> &'static str {
@@ -103,8 +99,9 @@ fn lock(file: &File, dir: &Path) -> Result<(), StorageError> {
 
 fn check(file: &File, dir: &Path) -> Result<(), StorageError> {
     let failed = |error| StorageError::io("reading CORESTORE", error);
-    let mut text = String::new();
-    file.take(MAX_LEN).read_to_string(&mut text).map_err(failed)?;
+    let mut text = Vec::new();
+    file.take(MAX_LEN).read_to_end(&mut text).map_err(failed)?;
+    let text = String::from_utf8_lossy(&text);
     let lines: BTreeMap<&str, &str> = text
         .lines()
         .filter_map(|line| line.split_once('='))

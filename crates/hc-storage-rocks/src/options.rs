@@ -20,6 +20,8 @@ const DEFAULT: &str = "default";
 const CACHE_BYTES: usize = 32 << 20;
 /// Values from this size on go to blob files.
 const MIN_BLOB_SIZE: u64 = 4096;
+/// Blob files are no longer than this.
+const BLOB_FILE_BYTES: u64 = 256 << 20;
 
 pub(crate) fn database() -> Options {
     let mut options = Options::default();
@@ -39,10 +41,7 @@ pub(crate) fn column_families() -> Vec<ColumnFamilyDescriptor> {
     let mut corestore = family(&cache);
     corestore.set_enable_blob_files(true);
     corestore.set_min_blob_size(MIN_BLOB_SIZE);
-    corestore.set_blob_file_size(256 << 20);
-    corestore.set_enable_blob_gc(true);
-    corestore.set_blob_gc_age_cutoff(0.25);
-    corestore.set_blob_gc_force_threshold(1.0);
+    corestore.set_blob_file_size(BLOB_FILE_BYTES);
     vec![
         ColumnFamilyDescriptor::new(DEFAULT, family(&cache)),
         ColumnFamilyDescriptor::new(COLUMN_FAMILY, corestore),
@@ -56,6 +55,7 @@ fn family(cache: &Cache) -> Options {
     table.set_cache_index_and_filter_blocks(true);
     table.set_format_version(6);
     table.set_bloom_filter(10.0, false);
+    table.set_optimize_filters_for_memory(false);
     table.set_top_level_index_pinning_tier(BlockBasedTablePinningTier::All);
     table.set_partition_pinning_tier(BlockBasedTablePinningTier::All);
     table.set_unpartitioned_pinning_tier(BlockBasedTablePinningTier::All);
@@ -64,5 +64,9 @@ fn family(cache: &Cache) -> Options {
     options.set_compression_type(DBCompressionType::None);
     options.set_blob_compression_type(DBCompressionType::None);
     options.set_write_buffer_size(64 << 20);
+    options.set_blob_file_size(0);
+    options.set_enable_blob_gc(true);
+    options.set_blob_gc_age_cutoff(0.25);
+    options.set_blob_gc_force_threshold(1.0);
     options
 }

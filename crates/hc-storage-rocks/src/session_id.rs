@@ -6,6 +6,9 @@
 //!
 //! Follows npm rocksdb-native 3.18.1.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use hc_storage::StorageError;
@@ -13,12 +16,16 @@ use hc_storage::StorageError;
 const FILE: &str = "SESSION_ID";
 const LEN: usize = 20;
 
-/// Leaves a new mark in the database's folder.
+/// Leaves a new mark in the database's folder. Before the database is opened: from then on it may already change.
 pub(crate) fn renew(db: &Path) -> Result<(), StorageError> {
     let mut id = [0; LEN];
     getrandom::fill(&mut id)
         .map_err(|error| StorageError::io("making a session id", std::io::Error::other(error)))?;
     // Node writes twenty characters; so do we, since somebody may look at the file
     let id = id.map(|byte| b"0123456789ABCDEFGHIJKLMNOPQRSTUV"[usize::from(byte % 32)]);
-    std::fs::write(db.join(FILE), id).map_err(|error| StorageError::io("writing SESSION_ID", error))
+    let failed = |error| StorageError::io("writing SESSION_ID", error);
+    let mut options = OpenOptions::new();
+    let mut file =
+        options.write(true).create(true).truncate(true).mode(0o600).open(db.join(FILE)).map_err(failed)?;
+    file.write_all(&id).map_err(failed)
 }

@@ -97,3 +97,49 @@ fn other_peoples_files_stay_where_they_are() {
     drop(RocksKv::open(dir.path()).unwrap());
     assert_eq!(std::fs::read(dir.path().join("notes.txt")).unwrap(), b"mine");
 }
+
+#[test]
+fn what_is_made_is_the_users_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("store");
+    drop(RocksKv::open(&dir).unwrap());
+    let mode = |path: &str| std::fs::metadata(dir.join(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(""), mode("db")), (0o700, 0o700));
+    assert_eq!((mode("CORESTORE"), mode("db/SESSION_ID")), (0o600, 0o600));
+}
+
+#[test]
+fn o8_a_device_file_that_was_never_written_is_written() {
+    // as a process leaves it that was killed between making it and writing it
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("CORESTORE"), b"").unwrap();
+    drop(RocksKv::open(dir.path()).unwrap());
+    let text = std::fs::read_to_string(dir.path().join("CORESTORE")).unwrap();
+    assert!(text.starts_with("device/platform="), "{text}");
+    drop(RocksKv::open(dir.path()).unwrap());
+}
+
+#[test]
+fn o8_a_device_file_is_written_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = || {
+        let path = dir.path().join("CORESTORE");
+        (std::fs::read(&path).unwrap(), std::fs::metadata(path).unwrap().modified().unwrap())
+    };
+    drop(RocksKv::open(dir.path()).unwrap());
+    let first = read();
+    drop(RocksKv::open(dir.path()).unwrap());
+    assert_eq!(read(), first);
+}
+
+#[test]
+fn o8_a_device_file_of_garbage_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for garbage in [&b"\xff\xfe"[..], b"device/platform=plan9\n", b"device/inode=x\n", &[b'a'; 10_000]] {
+        std::fs::write(dir.path().join("CORESTORE"), garbage).unwrap();
+        let refused = RocksKv::open(dir.path()).unwrap_err();
+        assert!(matches!(refused, StorageError::Locked(_)), "{refused}");
+    }
+    assert!(!dir.path().join("db").exists(), "nothing was made");
+}
