@@ -19,6 +19,18 @@ fn o2_the_rocksdb_engine_conforms() {
 }
 
 #[test]
+fn o2_the_rocksdb_engine_does_as_the_one_in_memory() {
+    for seed in 1..=20 {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || -> Arc<dyn Kv> { Arc::new(RocksKv::open(dir.path()).unwrap()) };
+        conformance::check_like_memory(open(), seed, |kv| {
+            kv.close().unwrap();
+            open()
+        });
+    }
+}
+
+#[test]
 fn what_was_committed_is_there_after_reopening() {
     let dir = tempfile::tempdir().unwrap();
     let kv = RocksKv::open(dir.path()).unwrap();

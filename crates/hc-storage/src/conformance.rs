@@ -1,4 +1,4 @@
-//! The suite that every engine passes: [`check_engine`].
+//! The suite that every engine passes: [`check_engine`], and [`check_like_memory`] with changes at random.
 //!
 //! For tests of engines; panics with what does not hold.
 #![allow(clippy::unwrap_used, reason = "a check that fails is to end the test; in tests the lint is off")]
@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use crate::keys::Key;
 use crate::kv::{Kv, KvRead, WriteBatch};
+use crate::mem::MemKv;
 
 fn key(text: &str) -> Key {
     Key::from(text.as_bytes())
@@ -111,4 +112,88 @@ fn large_values(kv: &dyn Kv) {
         kv.commit(batch).unwrap();
         assert_eq!(kv.get(b"large").unwrap(), Some(value), "{len} bytes");
     }
+}
+
+/// Numbers that follow from a seed (xorshift), so that a failure can be had again.
+struct Numbers(u64);
+
+impl Numbers {
+    const fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+
+    fn one_of<T: Copy>(&mut self, choices: &[T; 4]) -> T {
+        let [a, b, c, d] = *choices;
+        match self.below(4) {
+            0 => a,
+            1 => b,
+            2 => c,
+            _ => d,
+        }
+    }
+
+    fn key(&mut self) -> Key {
+        let len = self.below(4);
+        let bytes: Vec<u8> = (0..len).map(|_| self.one_of(&[0, 1, 0xfe, 0xff])).collect();
+        Key::from([&[4], bytes.as_slice()].concat().as_slice())
+    }
+
+    fn batch(&mut self) -> WriteBatch {
+        let mut batch = WriteBatch::new();
+        for _ in 0..self.below(8) {
+            match self.below(6) {
+                0 => batch.delete(self.key()),
+                1 => batch.delete_range(self.key(), self.key()),
+                _ => {
+                    let len = self.one_of(&[0, 1, 100, 5000]);
+                    let value = vec![u8::try_from(self.below(256)).unwrap(); len];
+                    batch.put(self.key(), value);
+                }
+            }
+        }
+        batch
+    }
+}
+
+fn entries(kv: &dyn KvRead, start: &[u8], end: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut found = Vec::new();
+    kv.scan(start, end, &mut |key, value| {
+        found.push((key.to_vec(), value.to_vec()));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    found
+}
+
+/// Checks that an empty engine goes through batches at random, which follow from a seed, as the engine in memory does.
+/// `reopen` is called now and then with the engine, and returns the one to go on with.
+///
+/// # Panics
+/// If the two differ.
+pub fn check_like_memory(mut kv: Arc<dyn Kv>, seed: u64, mut reopen: impl FnMut(Arc<dyn Kv>) -> Arc<dyn Kv>) {
+    let memory = MemKv::new();
+    let mut numbers = Numbers(seed | 1);
+    for step in 0..300 {
+        let batch = numbers.batch();
+        memory.commit(batch.clone()).unwrap();
+        kv.commit(batch).unwrap();
+        let keys: Vec<Key> = (0..5).map(|_| numbers.key()).collect();
+        assert_eq!(
+            kv.multi_get(&keys).unwrap(),
+            memory.multi_get(&keys).unwrap(),
+            "seed {seed}, step {step}"
+        );
+        let (start, end) = (numbers.key(), numbers.key());
+        assert_eq!(entries(&*kv, &start, &end), entries(&memory, &start, &end), "seed {seed}, step {step}");
+        match numbers.below(60) {
+            0 => kv.compact(&[], &[0xff]).unwrap(),
+            1 => kv.sync().unwrap(),
+            2 => kv = reopen(kv),
+            _ => {}
+        }
+    }
+    assert_eq!(entries(&*kv, &[], &[0xff]), entries(&memory, &[], &[0xff]), "seed {seed}");
 }

@@ -8,3 +8,8 @@ use hc_storage::{MemKv, conformance};
 fn o2_the_memory_engine_conforms() {
     conformance::check_engine(Arc::new(MemKv::new()));
 }
+
+#[test]
+fn o2_the_memory_engine_goes_through_changes_at_random() {
+    conformance::check_like_memory(Arc::new(MemKv::new()), 1, |kv| kv);
+}
