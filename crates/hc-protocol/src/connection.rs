@@ -23,6 +23,10 @@ pub struct ChannelId(u64);
 /// What happened on a connection.
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "messages are the large and the frequent ones, and are moved, not kept"
+)]
 pub enum Event {
     /// The stream is open: channels can be.
     Handshake {
@@ -212,7 +216,7 @@ impl Connection {
         let handshake = Open { seeks: true, capability: replicate_capability(initiator, key, &done.hash) };
         let expected = replicate_capability(!initiator, key, &done.hash);
         let name = core_name(&key.discovery_key());
-        let local = self.mux.open(name.clone()).ok_or(OpenError::TooMany)?;
+        let local = self.mux.open(&name).ok_or(OpenError::TooMany)?;
         let stream = &mut self.stream;
         self.outgoing.open(local, &name, &handshake.to_vec(), &mut |frame| sealed(stream, frame));
         let id = ChannelId(self.next_channel);

@@ -358,7 +358,6 @@ impl Hypercore {
     }
 
     /// Says that peers are being looked for: until the guard is dropped, [`update`](Self::update) waits for one.
-    #[must_use]
     pub fn finding_peers(&self) -> FindingPeers {
         self.core().finding_peers(true);
         FindingPeers { core: self.core().clone() }
@@ -373,13 +372,11 @@ impl Hypercore {
     /// let follow = log.download(..); // everything, now and later; stops when dropped
     /// # drop(follow); Ok(()) }
     /// ```
-    #[must_use]
     pub fn download(&self, range: impl RangeBounds<u64>) -> Download {
         self.download_with(range, DownloadOptions::default())
     }
 
     /// As [`download`](Self::download), with options.
-    #[must_use]
     pub fn download_with(&self, range: impl RangeBounds<u64>, options: DownloadOptions) -> Download {
         let range = block_range(&range);
         let kind = WantKind::Range { start: range.start, end: range.end, linear: options.linear };
@@ -387,7 +384,6 @@ impl Hypercore {
     }
 
     /// Fetches these blocks from peers and keeps them.
-    #[must_use]
     pub fn download_blocks(&self, blocks: impl IntoIterator<Item = u64>) -> Download {
         Download::new(self.core(), WantKind::Blocks(blocks.into_iter().collect()), Some(0))
     }
@@ -396,7 +392,6 @@ impl Hypercore {
     ///
     /// Without an end, the stream ends where the log ends when it is first polled, or never if
     /// [`live`](ReadStream::live).
-    #[must_use]
     pub fn read_stream(&self, range: impl RangeBounds<u64>) -> ReadStream {
         ReadStream::new(self.clone(), block_range(&range))
     }

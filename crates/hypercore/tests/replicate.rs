@@ -95,7 +95,10 @@ async fn j20_i9_events_tell_what_happens() {
     }
     assert!(matches!(seen.first(), Some(Event::PeerAdd { .. })), "{seen:?}");
     assert!(seen.contains(&Event::Append { length: 2, byte_length: 14 }), "{seen:?}");
-    assert!(seen.iter().any(|event| matches!(event, Event::Download { index: 1, byte_length: 7, .. })), "{seen:?}");
+    assert!(
+        seen.iter().any(|event| matches!(event, Event::Download { index: 1, byte_length: 7, .. })),
+        "{seen:?}"
+    );
 }
 
 #[tokio::test]

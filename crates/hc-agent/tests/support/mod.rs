@@ -25,6 +25,7 @@ impl Side {
 }
 
 /// Runs a scenario with every pair that can be had here.
+#[expect(clippy::print_stdout, reason = "a failing test shows which pair it was")]
 pub(crate) fn with_pairs(name: &str, scenario: impl Fn(Side, Side)) {
     let node = hc_interop::node_or_skip(name);
     for (writer, reader) in PAIRS {

@@ -86,7 +86,7 @@ impl Mux {
     }
 
     /// Opens a channel from this side: its number, to be told to the peer.
-    pub(crate) fn open(&mut self, name: Name) -> Option<LocalId> {
+    pub(crate) fn open(&mut self, name: &Name) -> Option<LocalId> {
         if self.local.len() - self.free.len() >= MAX_CHANNELS {
             return None;
         }
@@ -100,7 +100,7 @@ impl Mux {
         if waiting.is_none() {
             opening.outgoing.push_back(id);
         }
-        self.forget_if_idle(&name);
+        self.forget_if_idle(name);
         if let Some(place) = self.local.get_mut(index) {
             *place = Some(Local { remote: waiting });
         }

@@ -36,6 +36,7 @@ pub(crate) struct Agreed {
     pub(crate) remote_public_key: PublicKey,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "this is how `map_err` passes it")]
 fn failed(error: snow::Error) -> Violation {
     Violation::Handshake(error.to_string())
 }

@@ -230,7 +230,7 @@ fn grow(
     // whatever a peer sent: only the roots of a log become a head
     let checked = TreeHead::from_roots(head.fork(), change.head().roots().to_vec());
     let head = checked.ok().filter(|checked| checked == change.head());
-    let head = head.ok_or(ProofError::Impossible { index: change.head().length() })?;
+    let head = head.ok_or_else(|| ProofError::Impossible { index: change.head().length() })?;
     nodes.extend_from_slice(change.nodes());
     Ok((Upgrade { head, signature: proof.signature.clone() }, queue.extra.is_none()))
 }
@@ -277,7 +277,8 @@ fn extend_further(batch: &mut Batch, extra: &[Node]) -> Result<(), ProofError> {
     }
     for node in extra {
         while node.index != cursor.index() {
-            cursor.left_child().ok_or(ProofError::WrongNode { expected: cursor.index(), got: node.index })?;
+            let expected = cursor.index();
+            cursor.left_child().ok_or(ProofError::WrongNode { expected, got: node.index })?;
         }
         append(batch, *node, &mut cursor)?;
         cursor.sibling();

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
-use super::connection::{Attached, Connection, Link};
+use super::connection::{Connection, Link};
 use super::limits;
 use super::source::CoreSource;
 use crate::Error;
@@ -104,7 +104,9 @@ impl Reader {
             }
             Event::ChannelClosed { channel } => {
                 let gone = self.connection.channels.lock().remove(&channel);
-                gone.map(Attached::detach);
+                if let Some(gone) = gone {
+                    gone.detach();
+                }
                 None
             }
             _ => None,
@@ -152,7 +154,7 @@ impl Reader {
             if jobs.is_empty() {
                 return;
             }
-            super::serving::answer(jobs);
+            super::serving::answer(&jobs);
         }
     }
 
@@ -172,7 +174,7 @@ pub(super) async fn attach(connection: &Connection, core: &Core) {
     match core.ready_for_peers().await {
         Ok(()) => connection.open(core),
         Err(error) => {
-            tracing::error!(core = %core.discovery_key(), %error, "not replicated: the sync failed")
+            tracing::error!(core = %core.discovery_key(), %error, "not replicated: the sync failed");
         }
     }
 }

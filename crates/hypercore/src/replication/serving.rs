@@ -5,7 +5,7 @@ use hc_replicator::Input;
 use super::connection::ServeJob;
 
 /// Answers all jobs. Jobs of one core that follow each other go through its replicator together.
-pub(super) fn answer(jobs: Vec<ServeJob>) {
+pub(super) fn answer(jobs: &[ServeJob]) {
     for same_core in jobs.chunk_by(|a, b| a.core.discovery_key() == b.core.discovery_key()) {
         let Some(first) = same_core.first() else { continue };
         let core = first.core.clone();
