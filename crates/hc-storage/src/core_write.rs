@@ -45,8 +45,11 @@ impl CoreWrite {
     }
 
     /// What a peer proved: nodes, a block and a head, as far as they came. `timestamp` is in milliseconds since 1970.
-    pub fn apply(&mut self, verified: &Verified, timestamp: u64) {
-        self.nodes(verified.nodes());
+    /// Proofs repeat nodes; `is_new` says of each node's index whether it has to be written.
+    pub fn apply(&mut self, verified: &Verified, timestamp: u64, mut is_new: impl FnMut(u64) -> bool) {
+        for node in verified.nodes().iter().filter(|node| is_new(node.index)) {
+            self.node(node);
+        }
         if let Some((index, block)) = verified.block() {
             self.batch.put(keys::block(self.pointers.data, index), block.clone());
         }
@@ -91,8 +94,12 @@ impl CoreWrite {
 
     fn nodes(&mut self, nodes: &[Node]) {
         for node in nodes {
-            self.batch.put(keys::tree_node(self.pointers.data, node.index), node.to_vec());
+            self.node(node);
         }
+    }
+
+    fn node(&mut self, node: &Node) {
+        self.batch.put(keys::tree_node(self.pointers.data, node.index), node.to_vec());
     }
 
     fn head(&mut self, head: &TreeHead, signature: &[u8], timestamp: u64) {

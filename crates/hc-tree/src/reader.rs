@@ -15,6 +15,14 @@ pub trait NodeReader {
     /// # Errors
     /// If the storage fails.
     fn node(&self, index: u64) -> Result<Option<Node>, Self::Error>;
+
+    /// Whether a node is stored.
+    ///
+    /// # Errors
+    /// If the storage fails.
+    fn has_node(&self, index: u64) -> Result<bool, Self::Error> {
+        Ok(self.node(index)?.is_some())
+    }
 }
 
 /// How many nodes on the way from `index` up to its root are not stored, `index` included: what a request for it says, so
@@ -46,7 +54,7 @@ pub fn missing_nodes<R: NodeReader>(reader: &R, index: u64, length: u64) -> Resu
     while missing < stored {
         let middle = missing.midpoint(stored);
         let at = path.get(middle).copied().unwrap_or_default();
-        if reader.node(at)?.is_some() {
+        if reader.has_node(at)? {
             stored = middle;
         } else {
             missing = middle + 1;

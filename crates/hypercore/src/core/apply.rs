@@ -2,6 +2,8 @@
 //!
 //! Follows npm hypercore 11.37.1, `lib/core.js` (`verify`) and `lib/session-state.js` (`_verifyBlock`).
 
+use std::collections::BTreeSet;
+
 use hc_crypto::{Manifest, Verifier};
 use hc_protocol::wire::Data;
 use hc_replicator::{ApplyFailure, Input, Local, PeerId, Ticket};
@@ -29,6 +31,8 @@ struct Staged {
     bits: Vec<BitChange>,
     verifier: Option<Verifier>,
     tickets: Vec<Ticket>,
+    /// Tree nodes that are in the batch.
+    nodes: BTreeSet<u64>,
 }
 
 impl Core {
@@ -44,6 +48,7 @@ impl Core {
             bits: Vec::new(),
             verifier: None,
             tickets: Vec::new(),
+            nodes: BTreeSet::new(),
         };
         for Arrival { peer, ticket, data } in arrivals {
             if let Err(failure) = self.stage(&mut staged, ticket, data.into(), peer) {
@@ -71,7 +76,12 @@ impl Core {
         let manifest = proof.manifest.take();
         match self.check(staged, &proof, manifest.as_ref()) {
             Ok(Some((verified, fresh))) => {
-                staged.write.apply(&verified, crate::now_millis());
+                let state = self.0.state.read();
+                let (write, nodes) = (&mut staged.write, &mut staged.nodes);
+                write.apply(&verified, crate::now_millis(), |node| {
+                    state.known_nodes().has(node) != Some(true) && nodes.insert(node)
+                });
+                drop(state);
                 if let Some((index, _)) = verified.block() {
                     staged.bits.push(BitChange { start: index, end: index.saturating_add(1), set: true });
                 }
@@ -155,7 +165,7 @@ impl Core {
     }
 
     fn commit_staged(&self, staged: Staged) -> Vec<Input> {
-        let Staged { mut write, head, signature, bits, verifier, tickets } = staged;
+        let Staged { mut write, head, signature, bits, verifier, tickets, nodes } = staged;
         if tickets.is_empty() {
             return Vec::new();
         }
@@ -183,7 +193,8 @@ impl Core {
         let length = head.length();
         let learned = verifier.is_some();
         let head = signature.map(|signature| (head, signature));
-        self.take_over(Committed { head, bits, hints, verifier });
+        let nodes = Some(nodes.into_iter().collect());
+        self.take_over(Committed { head, bits, hints, verifier, nodes });
         let mut answers: Vec<Input> =
             tickets.into_iter().map(|ticket| Input::Applied { ticket, length }).collect();
         if learned {

@@ -12,6 +12,7 @@ mod announce;
 mod append;
 mod apply;
 mod hub;
+mod known_nodes;
 mod lifetime;
 mod open;
 mod read;

@@ -8,6 +8,7 @@ use hc_tree::{
 };
 
 use super::Core;
+use super::known_nodes::StoredNodes;
 
 /// Why a request has no answer.
 enum Unanswerable {
@@ -70,7 +71,7 @@ impl Core {
     /// Says in a request how many nodes the answer has to bring.
     pub(super) fn fill_missing_nodes(&self, request: &mut Request) {
         let length = self.status().length;
-        let missing = |index| match missing_nodes(&self.0.disk, index, length) {
+        let missing = |index| match missing_nodes(&StoredNodes(self), index, length) {
             Ok(missing) => missing,
             Err(error) => {
                 tracing::error!(core = %self.discovery_key(), %error, "a tree node could not be read");

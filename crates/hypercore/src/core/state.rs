@@ -7,6 +7,7 @@ use hc_storage::{Auth, CoreStorage, Hints, StoredKeyPair};
 use hc_tree::bitfield::BitChange;
 use hc_tree::{LocalBitfield, TreeHead};
 
+use super::known_nodes::KnownNodes;
 use crate::Result;
 
 /// The numbers of a core at one moment.
@@ -27,6 +28,7 @@ pub(super) struct State {
     hints: Hints,
     auth: Auth,
     verifier: Option<Verifier>,
+    known_nodes: KnownNodes,
 }
 
 /// A change that is written, and now becomes the state.
@@ -36,6 +38,8 @@ pub(super) struct Committed {
     pub(super) bits: Vec<BitChange>,
     pub(super) hints: Option<Hints>,
     pub(super) verifier: Option<Verifier>,
+    /// The tree nodes that were written, if all of them are named.
+    pub(super) nodes: Option<Vec<u64>>,
 }
 
 impl State {
@@ -47,7 +51,8 @@ impl State {
             None => (TreeHead::empty(0), Vec::new()),
         };
         let (bitfield, hints) = (disk.bitfield()?, disk.hints()?);
-        Ok(Self { head, signature, bitfield, hints, auth, verifier })
+        let known_nodes = if head.length() == 0 { KnownNodes::none_stored() } else { KnownNodes::unknown() };
+        Ok(Self { head, signature, bitfield, hints, auth, verifier, known_nodes })
     }
 
     pub(super) fn status(&self) -> Status {
@@ -76,6 +81,10 @@ impl State {
         &self.hints
     }
 
+    pub(super) const fn known_nodes(&self) -> &KnownNodes {
+        &self.known_nodes
+    }
+
     pub(super) const fn auth(&self) -> &Auth {
         &self.auth
     }
@@ -96,6 +105,11 @@ impl State {
     }
 
     pub(super) fn take_over(&mut self, committed: Committed) {
+        match (&committed.nodes, &committed.head) {
+            (Some(nodes), _) => self.known_nodes.add(nodes),
+            (None, Some(_)) => self.known_nodes = KnownNodes::unknown(),
+            (None, None) => {}
+        }
         if let Some((head, signature)) = committed.head {
             (self.head, self.signature) = (head, signature);
         }
