@@ -31,10 +31,7 @@ pub(crate) fn run() -> Outcome {
         later.len()
     );
     for behaviour in later.iter().filter(|behaviour| is_proven(behaviour)) {
-        println!(
-            "  {} has a test but counts as later: {}. Is it covered now?",
-            behaviour.id, behaviour.what
-        );
+        println!("  {} has a test but counts as later: {}. Is it covered now?", behaviour.id, behaviour.what);
     }
     let mut faults: Vec<String> = unproven
         .iter()
@@ -67,7 +64,8 @@ fn parse(line: &str) -> Option<Behaviour<'_>> {
 fn proven() -> Result<BTreeSet<String>, String> {
     let mut ids = BTreeSet::new();
     for file in shell::tracked_files()?.iter().filter(|file| file.ends_with(".rs")) {
-        let text = std::fs::read_to_string(shell::root().join(file)).map_err(|error| format!("{file}: {error}"))?;
+        let text =
+            std::fs::read_to_string(shell::root().join(file)).map_err(|error| format!("{file}: {error}"))?;
         ids.extend(text.lines().flat_map(named));
     }
     Ok(ids)

@@ -28,6 +28,7 @@ const LAYERS: &[(&str, bool, &[&str])] = &[
     ("hc-sim", false, &["hc-crypto", "hc-tree", "hc-protocol", "hc-replicator"]),
     ("hc-agent", false, &["corestore", "hypercore"]),
     ("hc-interop", false, &[]),
+    ("hc-raw", false, &["hc-crypto", "hc-tree", "hc-storage", "hc-storage-rocks", "hc-protocol"]),
     ("xtask", false, &["hc-interop"]),
 ];
 

@@ -57,6 +57,7 @@ pub(crate) enum Side {
 /// What a workload runs with.
 pub(crate) struct Bench {
     agent: PathBuf,
+    raw: PathBuf,
     scratch: PathBuf,
     scale: f64,
 }
@@ -87,10 +88,11 @@ impl Bench {
 pub(crate) fn run(args: &[String]) -> Outcome {
     let options = Options::parse(args)?;
     setup::run(setup::Node::Needed)?;
-    let agent = shell::build(&["hc-agent"], !options.smoke)?.join("hc-agent");
+    let built = shell::build(&["hc-agent", "hc-raw"], !options.smoke)?;
+    let (agent, raw) = (built.join("hc-agent"), built.join("hc-raw"));
     let scratch = shell::root().join("target/bench");
     std::fs::create_dir_all(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
-    let bench = Bench { agent, scratch, scale: options.scale };
+    let bench = Bench { agent, raw, scratch, scale: options.scale };
     let chosen: Vec<_> = WORKLOADS
         .iter()
         .filter(|(name, _)| options.only.as_deref().is_none_or(|only| only == *name))
@@ -121,13 +123,16 @@ fn compare(
     workload: workloads::Workload,
     pairs: usize,
 ) -> Result<Row, String> {
-    let mut runs = Vec::new();
+    let (mut runs, mut raw) = (Vec::new(), Vec::new());
     for _ in 0..pairs {
         let once =
             |side| -> Result<Run, String> { workload(bench, side).map_err(|why| format!("{name}: {why}")) };
         runs.push((once(Side::Rust)?, once(Side::Node)?));
     }
-    Ok(Row { name, runs })
+    for _ in 0..pairs {
+        raw.push(workloads::raw(bench, name).map_err(|why| format!("{name}, raw: {why}"))?);
+    }
+    Ok(Row { name, runs, raw })
 }
 
 fn clean(scratch: &Path) {

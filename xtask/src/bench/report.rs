@@ -20,12 +20,20 @@ pub(crate) struct Run {
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) runs: Vec<(Run, Run)>,
+    /// Seconds of the same work reduced to what cannot be avoided.
+    pub(crate) raw: Vec<f64>,
 }
 
 impl Row {
     /// Node's time by ours, for each pair.
     fn ratios(&self) -> Vec<f64> {
         sorted(self.runs.iter().map(|(ours, theirs)| theirs.seconds / ours.seconds))
+    }
+
+    /// The part of our time that cannot be avoided.
+    fn share_of_raw(&self) -> f64 {
+        let ours = median(&sorted(self.runs.iter().map(|(ours, _)| ours.seconds)));
+        median(&sorted(self.raw.iter().copied())) / ours
     }
 
     fn per_operation(&self, side: impl Fn(&(Run, Run)) -> Run) -> f64 {
@@ -53,20 +61,21 @@ fn bounds(sorted: &[f64]) -> (f64, f64) {
 
 pub(crate) fn print(rows: &[Row], smoke: bool) {
     println!(
-        "\n{:<14} {:>12} {:>12} {:>8}  {:>15} {:>9} {:>9}",
-        "workload", "Rust", "Node", "ratio", "min to max", "Rust RSS", "Node RSS"
+        "\n{:<14} {:>12} {:>12} {:>8}  {:>15} {:>6} {:>9} {:>9}",
+        "workload", "Rust", "Node", "ratio", "min to max", "of raw", "Rust RSS", "Node RSS"
     );
     for row in rows {
         let ratios = row.ratios();
         let (least, most) = bounds(&ratios);
         println!(
-            "{:<14} {:>9.2} µs {:>9.2} µs {:>7.1}x  {:>6.1} to {:>5.1} {:>5} MiB {:>5} MiB",
+            "{:<14} {:>9.2} µs {:>9.2} µs {:>7.1}x  {:>6.1} to {:>5.1} {:>5.0}% {:>5} MiB {:>5} MiB",
             row.name,
             row.per_operation(|pair| pair.0) * 1e6,
             row.per_operation(|pair| pair.1) * 1e6,
             median(&ratios),
             least,
             most,
+            row.share_of_raw() * 100.0,
             row.rss(|pair| pair.0) >> 20,
             row.rss(|pair| pair.1) >> 20,
         );
@@ -74,6 +83,7 @@ pub(crate) fn print(rows: &[Row], smoke: bool) {
     println!(
         "\nTimes are per operation, medians; the ratio is Node's time by ours, the median over the pairs of runs."
     );
+    println!("Of raw: the time of only what cannot be avoided (see crates/hc-raw), as a part of ours.");
     if smoke {
         println!(
             "A smoke run: small, once, without optimisation. It shows that the workloads run, not how fast."
@@ -87,7 +97,14 @@ pub(crate) fn write_json(rows: &[Row], file: &Path) -> Outcome {
         .map(|row| {
             let ratios = row.ratios();
             let (least, most) = bounds(&ratios);
-            json!({ "workload": row.name, "ratio": median(&ratios), "min": least, "max": most, "pairs": ratios.len() })
+            json!({
+                "workload": row.name,
+                "ratio": median(&ratios),
+                "min": least,
+                "max": most,
+                "pairs": ratios.len(),
+                "ofRaw": row.share_of_raw(),
+            })
         })
         .collect();
     std::fs::write(file, format!("{:#}\n", json!(rows)))
@@ -101,8 +118,9 @@ mod tests {
     #[test]
     fn the_ratio_is_nodes_time_by_ours() {
         let run = |seconds| Run { seconds, operations: 10, rss: 0 };
-        let row =
-            Row { name: "x", runs: vec![(run(1.0), run(2.0)), (run(1.0), run(8.0)), (run(2.0), run(8.0))] };
+        let runs = vec![(run(1.0), run(2.0)), (run(1.0), run(8.0)), (run(2.0), run(8.0))];
+        let row = Row { name: "x", runs, raw: vec![0.5] };
+        assert!((row.share_of_raw() - 0.5).abs() < f64::EPSILON);
         assert_eq!(row.ratios(), [2.0, 4.0, 8.0]);
         assert!((median(&row.ratios()) - 4.0).abs() < f64::EPSILON);
     }

@@ -6,6 +6,7 @@ use hc_interop::{Peer, Value, json};
 
 use super::report::Run;
 use super::{Bench, Side};
+use crate::shell;
 
 pub(super) type Workload = fn(&Bench, Side) -> Result<Run, String>;
 
@@ -152,4 +153,17 @@ fn replicate_tcp(bench: &Bench, side: Side) -> Result<Run, String> {
     copied.close()?;
     writer.close()?;
     Ok(run)
+}
+
+/// The same work on our side's data, reduced to what cannot be avoided.
+pub(super) fn raw(bench: &Bench, name: &str) -> Result<f64, String> {
+    let (dir, n) = match name {
+        "append_one" => (bench.empty_dir("raw")?, bench.count(20_000)),
+        "append_batch" => (bench.empty_dir("raw")?, bench.count(200_000)),
+        "replicate_tcp" => (bench.empty_dir("raw")?, bench.count(READ_BLOCKS)),
+        _ => filled(bench, Side::Rust)?,
+    };
+    let program = bench.raw.display().to_string();
+    let printed = shell::output(&program, &[name, &dir, &n.to_string()])?;
+    printed.trim().parse().map_err(|_| format!("{program} printed no time"))
 }
