@@ -6,8 +6,12 @@ use std::time::Duration;
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// An idle connection says every so often that it lives. As npm hypercore 11.37.1, `index.js`.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// Bytes taken from the transport at once.
-pub(crate) const READ_BUFFER: usize = 256 * 1024;
+/// Bytes taken from the transport at once, on a connection over which much comes.
+pub(crate) const READ_BUFFER_MAX: usize = 256 * 1024;
+/// The same on one over which little comes.
+pub(crate) const READ_BUFFER_MIN: usize = 8 * 1024;
+/// So many reads in a row that leave most of the buffer empty make it small again.
+pub(crate) const SPARSE_READS: u32 = 64;
 /// The peer's requests are answered while fewer bytes than this wait to be sent.
 pub(crate) const SERVE_HIGH_WATER: usize = 1024 * 1024;
 /// Serving stops, and the connection is closed after [`STALL`], when this many bytes wait to be sent.

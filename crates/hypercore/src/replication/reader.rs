@@ -30,7 +30,7 @@ impl Reader {
 
     /// Runs until the connection ends.
     pub(super) async fn run(mut self, mut transport: impl AsyncRead + Unpin) {
-        let mut buffer = vec![0; limits::READ_BUFFER];
+        let mut buffer = ReadBuffer::default();
         let deadline = Instant::now() + limits::HANDSHAKE;
         let connection = Arc::clone(&self.connection);
         while !connection.ended.is_cancelled() {
@@ -40,9 +40,9 @@ impl Reader {
                     connection.end(Some(Error::Connection("the handshake took too long".into())));
                 }
                 () = connection.work.notified() => self.dispatch_events(),
-                read = transport.read(&mut buffer), if connection.may_read() => match read {
+                read = transport.read(buffer.room()), if connection.may_read() => match read {
                     Ok(0) => connection.end(None),
-                    Ok(n) => self.receive(buffer.get(..n).unwrap_or_default()),
+                    Ok(n) => self.receive(buffer.filled(n)),
                     Err(error) => connection.end(Some(Error::Connection(error.to_string()))),
                 },
             }
@@ -141,6 +141,10 @@ impl Reader {
         let link = Link { connection: Arc::clone(&self.connection), channel };
         let core = self.connection.channels.lock().get(&channel).map(|attached| attached.core.clone());
         let Some(core) = core else { return };
+        if core.is_closed() {
+            core.connecting(false);
+            return link.close();
+        }
         let peer = core.peer_added(link, public_key, remote_public_key);
         core.connecting(false);
         if let Some(attached) = self.connection.channels.lock().get_mut(&channel) {
@@ -163,6 +167,40 @@ impl Reader {
         for attached in gone.into_values() {
             attached.detach();
         }
+    }
+}
+
+/// Room for what is read: little for an idle connection, more for one over which much comes.
+struct ReadBuffer {
+    bytes: Vec<u8>,
+    /// How many reads in a row left most of it empty.
+    sparse: u32,
+}
+
+impl Default for ReadBuffer {
+    fn default() -> Self {
+        Self { bytes: vec![0; limits::READ_BUFFER_MIN], sparse: 0 }
+    }
+}
+
+impl ReadBuffer {
+    /// Where the next read goes.
+    fn room(&mut self) -> &mut [u8] {
+        if self.sparse >= limits::SPARSE_READS && self.bytes.len() > limits::READ_BUFFER_MIN {
+            self.bytes = vec![0; limits::READ_BUFFER_MIN];
+            self.sparse = 0;
+        }
+        &mut self.bytes
+    }
+
+    /// What a read brought.
+    fn filled(&mut self, n: usize) -> &[u8] {
+        let len = self.bytes.len();
+        self.sparse = if n < len / 8 { self.sparse.saturating_add(1) } else { 0 };
+        if n == len && len < limits::READ_BUFFER_MAX {
+            self.bytes.resize(len * 2, 0);
+        }
+        self.bytes.get(..n).unwrap_or_default()
     }
 }
 
