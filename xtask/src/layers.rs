@@ -51,6 +51,7 @@ pub(crate) fn run() -> Outcome {
     let metadata: Value = serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
     let mut faults = Vec::new();
     check_edges(&metadata, &mut faults);
+    check_document(&mut faults)?;
     for (name, pure, _) in LAYERS {
         if *pure {
             check_tree(name, &mut faults)?;
@@ -89,8 +90,26 @@ fn check_edges(metadata: &Value, faults: &mut Vec<String>) {
     }
 }
 
+/// The table of ARCHITECTURE.md says the same as the one here.
+fn check_document(faults: &mut Vec<String>) -> Outcome {
+    let path = shell::root().join("docs/ARCHITECTURE.md");
+    let text = std::fs::read_to_string(path).map_err(|error| format!("docs/ARCHITECTURE.md: {error}"))?;
+    for (name, pure, may) in LAYERS {
+        let fields =
+            |line: &str| line.trim_matches('|').split('|').map(|field| field.trim().to_owned()).collect();
+        let row = text.lines().filter(|line| line.starts_with(&format!("| `{name}`"))).map(fields).next();
+        let row: Vec<String> = row.unwrap_or_default();
+        let field = |i: usize| row.get(i).map_or("", String::as_str);
+        if (field(1) == "yes") != *pure || field(2) != may.join(", ") {
+            faults.push(format!("docs/ARCHITECTURE.md does not say of {name} what xtask/src/layers.rs says"));
+        }
+    }
+    Ok(())
+}
+
 fn check_tree(name: &str, faults: &mut Vec<String>) -> Outcome {
-    let tree = shell::output("cargo", &["tree", "--locked", "-p", name, "-e", "normal", "--prefix", "none"])?;
+    let tree =
+        shell::output("cargo", &["tree", "--locked", "-p", name, "-e", "normal,build", "--prefix", "none"])?;
     let below: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     for impure in IMPURE.iter().filter(|impure| below.contains(*impure)) {
         faults.push(format!("{name} is pure, but has {impure} below it"));
