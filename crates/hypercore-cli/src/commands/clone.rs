@@ -24,9 +24,14 @@ pub(crate) async fn run(args: CloneArgs) -> Result {
     drop(finding);
 
     let mut progress = Progress::new(args.json);
+    let here_before = log.contiguous_length();
     let done = copy(&log, &replication, args.timeout, &mut progress).await;
-    let (blocks, bytes, elapsed) = progress.finish();
+    let (mut blocks, mut bytes, elapsed) = progress.finish();
     done?;
+    if here_before == 0 {
+        // events may have been missed on the way; a copy that was made from nothing is the whole log
+        (blocks, bytes) = (log.length(), log.byte_length());
+    }
     if args.json {
         let key = place::key_text(log.key());
         let seconds = elapsed.as_secs_f64();
