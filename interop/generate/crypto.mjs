@@ -1,0 +1,188 @@
+// Makes crates/hc-crypto/tests/vectors/crypto.json: hashes, keys, names, manifests and signatures as Node makes them.
+// Run: node interop/generate/crypto.mjs
+import { createRequire } from 'node:module'
+import { fill, hex, write } from './_write.mjs'
+
+const require = createRequire(import.meta.url)
+const c = require('compact-encoding')
+const crypto = require('hypercore-crypto')
+const id = require('hypercore-id-encoding')
+const Corestore = require('corestore')
+const Verifier = require('hypercore/lib/verifier')
+const caps = require('hypercore/lib/caps')
+const m = require('hypercore/lib/messages')
+const os = require('node:os')
+const fs = require('node:fs')
+const path = require('node:path')
+
+const pairs = [1, 2, 3].map((seed) => crypto.keyPair(fill(seed)))
+
+function hashes() {
+  const out = []
+  for (const size of [0, 1, 31, 64, 127, 128, 129, 4096]) {
+    out.push({ kind: 'leaf', size, hash: hex(crypto.data(fill(7, size))) })
+  }
+  const node = (index, size) => ({ index, size, hash: crypto.data(fill(index, size)) })
+  for (const [a, b] of [[0, 0], [1, 2], [252, 253], [65535, 70000]]) {
+    const [left, right] = [node(0, a), node(2, b)]
+    out.push({ kind: 'parent', size: a + b, left: hex(left.hash), right: hex(right.hash), hash: hex(crypto.parent(left, right)) })
+  }
+  for (const roots of [[], [node(1, 5)], [node(3, 300), node(9, 7), node(12, 0)]]) {
+    const plain = roots.map(({ index, size, hash }) => ({ index, size, hash: hex(hash) }))
+    out.push({ kind: 'tree', roots: plain, hash: hex(crypto.tree(roots)) })
+  }
+  return out
+}
+
+function namespaces() {
+  const out = []
+  for (const [name, count] of [['hypercore', 6], ['corestore', 1], ['hyperswarm/secret-stream', 3]]) {
+    crypto.namespace(name, count).forEach((namespace, number) => out.push({ name, number, namespace: hex(namespace) }))
+  }
+  return out
+}
+
+function keys() {
+  return [0, 1, 0x61, 0xff].map((byte) => {
+    const key = fill(byte)
+    return { key: hex(key), id: id.encode(key), discoveryKey: hex(crypto.discoveryKey(key)) }
+  })
+}
+
+function capabilities() {
+  return [true, false].map((initiator) => {
+    const capability = caps.replicate(initiator, fill(3), fill(4, 64))
+    return { initiator, key: hex(fill(3)), handshake: hex(fill(4, 64)), capability: hex(capability) }
+  })
+}
+
+async function names() {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'vectors-'))
+  const store = new Corestore(dir, { primaryKey: fill(9), unsafe: true })
+  await store.ready()
+  const out = []
+  for (const session of [store, store.namespace('inner'), store.namespace('inner').namespace('most')]) {
+    for (const name of ['', 'log', 'grüße 🜁', 'a\0b', 'x'.repeat(300)]) {
+      const { publicKey, secretKey } = await session.createKeyPair(name)
+      const core = session.get({ name: name || 'unnamed' })
+      await core.ready()
+      const key = name === '' ? null : hex(core.key)
+      out.push({ primaryKey: hex(fill(9)), namespace: hex(session.ns), name, publicKey: hex(publicKey), secretKey: hex(secretKey), key })
+    }
+  }
+  await store.close()
+  fs.rmSync(dir, { recursive: true })
+  return out
+}
+
+const signers = (count) => pairs.slice(0, count).map(({ publicKey }, i) => ({ publicKey, ...(i === 1 ? { namespace: fill(8) } : {}) }))
+const prologue = { hash: fill(5), length: 12 }
+
+// Every form that a manifest can have, by version.
+function forms() {
+  const list = []
+  list.push({ version: 0, signers: signers(1) })
+  list.push({ version: 0, signers: signers(2) })
+  list.push({ version: 0, signers: signers(3), quorum: 3, allowPatch: true })
+  list.push({ version: 0, prologue: { hash: fill(5), length: 0 } })
+  for (const version of [1, 2, 3]) {
+    for (const count of [0, 1, 2, 3]) {
+      for (const extra of [{}, { allowPatch: true }, { prologue }, { allowPatch: true, prologue }]) {
+        list.push({ version, signers: signers(count), ...extra })
+      }
+    }
+  }
+  for (const version of [2, 3]) {
+    list.push({ version, signers: signers(1), userData: Buffer.from('of the application') })
+    list.push({ version, signers: signers(2), linked: [fill(1), fill(2)] })
+    list.push({ version, signers: signers(1), linked: [fill(1)], userData: fill(6, 300), prologue })
+  }
+  return list
+}
+
+function manifests() {
+  return forms().map((form) => {
+    const manifest = Verifier.createManifest(form)
+    return {
+      version: manifest.version,
+      allowPatch: manifest.allowPatch,
+      quorum: manifest.quorum,
+      signers: manifest.signers.map(({ namespace, publicKey }) => ({ namespace: hex(namespace), publicKey: hex(publicKey) })),
+      prologue: manifest.prologue && { hash: hex(manifest.prologue.hash), length: manifest.prologue.length },
+      linked: manifest.linked && manifest.linked.map(hex),
+      userData: hex(manifest.userData),
+      encoded: hex(c.encode(m.manifest, manifest)),
+      key: hex(Verifier.manifestHash(manifest))
+    }
+  })
+}
+
+// A tree as a verifier sees it.
+const tree = (hash, length, fork) => ({
+  fork,
+  length,
+  hash: () => hash,
+  signable: (context) => caps.treeSignable(context, hash, length, fork),
+  signableCompat: (noHeader) => caps.treeSignableCompat(hash, length, fork, noHeader)
+})
+
+function signables() {
+  return [[0, 0], [1, 0], [300, 2], [70000, 1]].map(([length, fork]) => ({
+    context: hex(fill(2)),
+    hash: hex(fill(7)),
+    length,
+    fork,
+    signable: hex(caps.treeSignable(fill(2), fill(7), length, fork)),
+    compat: hex(caps.treeSignableCompat(fill(7), length, fork))
+  }))
+}
+
+function signatures() {
+  const out = []
+  const add = (what, key, manifest, verifier, signature, length) => {
+    const batch = tree(fill(7), length, 1)
+    const plain = { what, key: hex(key), manifest: hex(c.encode(m.manifest, manifest)), hash: hex(fill(7)), length, fork: 1 }
+    out.push({ ...plain, signature: hex(signature), valid: verifier.verify(batch, signature) })
+  }
+  const batch = tree(fill(7), 5, 1)
+  for (const version of [0, 1, 2, 3]) {
+    const manifest = Verifier.createManifest({ version, signers: signers(1) })
+    const key = Verifier.manifestHash(manifest)
+    const verifier = Verifier.fromManifest(manifest)
+    const signature = verifier.sign(batch, pairs[0])
+    add(`one signer, version ${version}`, key, manifest, verifier, signature, 5)
+    add(`one signer, version ${version}, another length`, key, manifest, verifier, signature, 6)
+    add(`one signer, version ${version}, zeros`, key, manifest, verifier, fill(0, signature.length), 5)
+  }
+  const single = Verifier.createManifest({ version: 1, signers: signers(1) })
+  const compat = new Verifier(pairs[0].publicKey, single)
+  add('compat', pairs[0].publicKey, single, compat, compat.sign(batch, pairs[0]), 5)
+  add('compat, another length', pairs[0].publicKey, single, compat, compat.sign(batch, pairs[0]), 6)
+  for (const version of [0, 1, 2]) {
+    const manifest = Verifier.createManifest({ version, signers: signers(3), quorum: 2 })
+    const key = Verifier.manifestHash(manifest)
+    const verifier = Verifier.fromManifest(manifest)
+    const by = (i) => ({ signer: i, signature: verifier.sign(batch, pairs[i]), patch: 0, nodes: null })
+    const of = (...who) => verifier.assemble(who.map(by))
+    add(`two of three, version ${version}`, key, manifest, verifier, of(0, 2), 5)
+    add(`two of three, version ${version}, the other way round`, key, manifest, verifier, of(2, 1), 5)
+    add(`three of three, version ${version}`, key, manifest, verifier, of(0, 1, 2), 5)
+    add(`one of three, version ${version}`, key, manifest, verifier, of(1), 5)
+    add(`one twice, version ${version}`, key, manifest, verifier, of(1, 1), 5)
+    add(`wrong signer, version ${version}`, key, manifest, verifier, verifier.assemble([by(0), { ...by(1), signer: 2 }]), 5)
+    add(`no such signer, version ${version}`, key, manifest, verifier, verifier.assemble([by(0), { ...by(1), signer: 3 }]), 5)
+    add(`two of three, version ${version}, another length`, key, manifest, verifier, of(0, 2), 6)
+  }
+  return out
+}
+
+write('crates/hc-crypto/tests/vectors/crypto.json', {
+  hashes: hashes(),
+  namespaces: namespaces(),
+  keys: keys(),
+  capabilities: capabilities(),
+  names: await names(),
+  manifests: manifests(),
+  signables: signables(),
+  signatures: signatures()
+})
