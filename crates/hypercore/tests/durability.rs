@@ -1,0 +1,143 @@
+//! What peers hear of, and when: only what is on the device.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hc_storage::keys::Key;
+use hc_storage::kv::Visit;
+use hc_storage::{Kv, KvRead, MemKv, StorageError, WriteBatch};
+use hypercore::core::{Core, CoreName};
+use hypercore::storage::{Storage, StorageOptions};
+use hypercore::{Durability, Hypercore, OpenOptions, Role, SessionOptions};
+
+/// An engine whose syncs can be held up and made to fail.
+#[derive(Default)]
+struct Device {
+    memory: MemKv,
+    held: AtomicBool,
+    broken: AtomicBool,
+    full: AtomicBool,
+    syncs: AtomicU32,
+}
+
+impl KvRead for Device {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
+        self.memory.get(key)
+    }
+
+    fn multi_get(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StorageError> {
+        self.memory.multi_get(keys)
+    }
+
+    fn scan(&self, start: &[u8], end: &[u8], visit: &mut Visit<'_>) -> Result<(), StorageError> {
+        self.memory.scan(start, end, visit)
+    }
+}
+
+impl Kv for Device {
+    fn with_snapshot(&self, read: &mut dyn FnMut(&dyn KvRead)) -> Result<(), StorageError> {
+        self.memory.with_snapshot(read)
+    }
+
+    fn commit(&self, batch: WriteBatch) -> Result<(), StorageError> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(StorageError::io("writing", std::io::Error::other("no space left on device")));
+        }
+        self.memory.commit(batch)
+    }
+
+    fn sync(&self) -> Result<(), StorageError> {
+        while self.held.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.syncs.fetch_add(1, Ordering::SeqCst);
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(StorageError::io("syncing", std::io::Error::other("the device is gone")));
+        }
+        Ok(())
+    }
+
+    fn compact(&self, _: &[u8], _: &[u8]) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn close(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+async fn writer(durability: Durability) -> (Arc<Device>, Hypercore) {
+    let device = Arc::new(Device::default());
+    let options = StorageOptions { durability, ..StorageOptions::default() };
+    let storage = Storage::over(Arc::clone(&device) as Arc<dyn Kv>, options, false).unwrap();
+    let core = Core::open(&storage, CoreName::default(), OpenOptions::new()).await.unwrap();
+    (device, Hypercore::from_core(core, SessionOptions::new(), None))
+}
+
+async fn reader(of: &Hypercore) -> Hypercore {
+    let reader =
+        Hypercore::builder().key(*of.key()).timeout(Some(Duration::from_secs(20))).memory().await.unwrap();
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    of.replicate(here, Role::Responder).unwrap();
+    reader.replicate(there, Role::Initiator).unwrap();
+    reader
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_is_announced_only_once_it_is_on_the_device() {
+    let (device, core) = writer(Durability::Buffered).await;
+    core.append("before").await.unwrap();
+    assert_eq!(device.syncs.load(Ordering::SeqCst), 0, "nobody is there to tell");
+    let reader = reader(&core).await;
+    assert_eq!(reader.get(0).await.unwrap(), "before");
+    assert!(device.syncs.load(Ordering::SeqCst) > 0, "synced before the first peer was let in");
+
+    device.held.store(true, Ordering::SeqCst);
+    assert_eq!(core.append("after").await.unwrap().length, 2, "acknowledged without the sync");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(reader.length(), 1, "but not announced");
+    device.held.store(false, Ordering::SeqCst);
+    assert_eq!(reader.get(1).await.unwrap(), "after");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_synced_is_never_announced() {
+    let (device, core) = writer(Durability::Buffered).await;
+    let reader = reader(&core).await;
+    core.append("one").await.unwrap();
+    assert_eq!(reader.get(0).await.unwrap(), "one");
+    device.broken.store(true, Ordering::SeqCst);
+    core.append("two").await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(reader.length(), 1);
+}
+
+#[tokio::test]
+async fn with_sync_an_append_is_acknowledged_after_the_sync() {
+    let (device, core) = writer(Durability::Sync).await;
+    core.append("one").await.unwrap();
+    assert_eq!(device.syncs.load(Ordering::SeqCst), 1);
+    device.broken.store(true, Ordering::SeqCst);
+    assert_eq!(core.append("two").await.unwrap_err().code(), "WRITE_FAILED");
+}
+
+#[tokio::test]
+async fn a_full_device_is_a_typed_error_and_nothing_changes_until_there_is_room() {
+    let (device, core) = writer(Durability::Buffered).await;
+    core.append("one").await.unwrap();
+    let before =
+        (core.length(), core.byte_length(), core.contiguous_length(), core.tree_hash().await.unwrap());
+    device.full.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        assert_eq!(core.append("two").await.unwrap_err().code(), "WRITE_FAILED");
+    }
+    let after =
+        (core.length(), core.byte_length(), core.contiguous_length(), core.tree_hash().await.unwrap());
+    assert_eq!(before, after);
+    assert!(!core.has(1).await.unwrap());
+    device.full.store(false, Ordering::SeqCst);
+    assert_eq!(core.append("two").await.unwrap().length, 2);
+    assert_eq!(core.get(1).await.unwrap(), "two");
+}
