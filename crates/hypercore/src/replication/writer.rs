@@ -32,16 +32,29 @@ pub(super) async fn run(connection: Arc<Connection>, mut transport: impl AsyncWr
     connection.end(error);
 }
 
+/// Sends what the peer takes, and returns what is left. A slow peer is given time as long as it takes anything at all.
+async fn write_some<'a>(
+    transport: &mut (impl AsyncWrite + Unpin),
+    bytes: &'a [u8],
+) -> Result<&'a [u8], Error> {
+    match timeout(limits::STALL, transport.write(bytes)).await {
+        Ok(Ok(0)) => Err(Error::Connection("the transport takes no more bytes".into())),
+        Ok(Ok(written)) => Ok(bytes.get(written..).unwrap_or_default()),
+        Ok(Err(error)) => Err(Error::Connection(error.to_string())),
+        Err(_) => Err(Error::Connection("the peer reads nothing".into())),
+    }
+}
+
 /// Sends everything that is queued.
 async fn send(connection: &Connection, transport: &mut (impl AsyncWrite + Unpin)) -> Result<(), Error> {
     loop {
         let Some(bytes) = connection.protocol.lock().poll_transmit() else { break };
-        let written = timeout(limits::STALL, transport.write_all(&bytes)).await;
-        match written {
-            Ok(Ok(())) => connection.work.notify_one(),
-            Ok(Err(error)) => return Err(Error::Connection(error.to_string())),
-            Err(_) => return Err(Error::Connection("the peer reads nothing".into())),
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            rest = write_some(transport, rest).await?;
         }
+        // there is room for answers again
+        connection.work.notify_one();
     }
     transport.flush().await.map_err(|error| Error::Connection(error.to_string()))
 }
