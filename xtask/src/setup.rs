@@ -88,10 +88,11 @@ fn install(missing: &[&str]) -> Result<(), String> {
     let by_hand = format!(
         "missing: {wanted}. Install them with: sudo apt-get update && sudo apt-get install -y --no-install-recommends {wanted}"
     );
+    let by_hand = by_user(&by_hand);
     if !shell::answers("apt-get", &["--version"]) {
         return Err(by_hand);
     }
-    let root = shell::output("id", &["-u"]).is_ok_and(|id| id.trim() == "0");
+    let root = is_root();
     let sudo = !root && shell::answers("sudo", &["-n", "true"]);
     if !root && !sudo {
         return Err(by_hand);
@@ -104,13 +105,22 @@ fn install(missing: &[&str]) -> Result<(), String> {
     // an old list may still do
     let _ = apt(&["update", "-qq"]);
     if missing.contains(&"nodejs") && !offers_node() {
-        return Err(NEWER_NODE.into());
+        return Err(by_user(NEWER_NODE));
     }
     let packages = self::packages(missing, offered_clang().unwrap_or(CLANG));
     println!("setup: installing {} with apt-get", packages.join(" "));
     let mut args = vec!["install", "-y", "-qq", "--no-install-recommends"];
     args.extend(packages.iter().map(String::as_str));
     apt(&args).map_err(|why| format!("{why}\n{by_hand}"))
+}
+
+fn is_root() -> bool {
+    shell::output("id", &["-u"]).is_ok_and(|id| id.trim() == "0")
+}
+
+/// A line to run, for this user: the administrator may have no sudo.
+fn by_user(line: &str) -> String {
+    if is_root() { line.replace("sudo ", "") } else { line.to_owned() }
 }
 
 /// The names of packages, with this version of clang.
@@ -149,7 +159,7 @@ fn peers(node: Node) -> Result<bool, String> {
     if !has_node() {
         return match node {
             Node::Optional => Ok(false),
-            Node::Needed => Err(NEWER_NODE.into()),
+            Node::Needed => Err(by_user(NEWER_NODE)),
         };
     }
     let interop = shell::root().join("interop");
