@@ -70,8 +70,14 @@ pub(crate) struct Link {
 impl Link {
     /// Queues a message.
     pub(crate) fn send(&self, message: &Message) {
-        self.connection.protocol.lock().send(self.channel, message);
+        let mut protocol = self.connection.protocol.lock();
+        protocol.send(self.channel, message);
+        let pending = protocol.pending_output();
+        drop(protocol);
         self.connection.output.notify_one();
+        if pending > limits::OUTPUT_MAX {
+            self.fail(Error::Connection(format!("the peer leaves {pending} bytes unread")));
+        }
     }
 
     /// Queues a request to be answered when there is room for the answer.

@@ -14,8 +14,9 @@ pub(crate) const READ_BUFFER_MIN: usize = 8 * 1024;
 pub(crate) const SPARSE_READS: u32 = 64;
 /// The peer's requests are answered while fewer bytes than this wait to be sent.
 pub(crate) const SERVE_HIGH_WATER: usize = 1024 * 1024;
-/// Serving stops, and the connection is closed after [`STALL`], when this many bytes wait to be sent.
-pub(crate) const OUTPUT_MAX: usize = 8 * 1024 * 1024;
+/// A connection with more bytes than this that wait to be sent is closed: 8 MiB, beside the largest frame. Answers stop far
+/// below it; what reaches it are announcements to a peer that reads nothing.
+pub(crate) const OUTPUT_MAX: usize = 8 * 1024 * 1024 + hc_protocol::limits::MAX_FRAME;
 /// How long a peer may leave bytes unread before its connection is closed.
 pub(crate) const STALL: Duration = Duration::from_secs(60);
 /// How long a connection that ends may take to send what is queued.

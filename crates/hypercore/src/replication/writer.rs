@@ -11,25 +11,36 @@ use crate::Error;
 
 /// Runs until the connection ends; then what is queued is still sent, as far as the peer takes it at once.
 pub(super) async fn run(connection: Arc<Connection>, mut transport: impl AsyncWrite + Unpin) {
-    let error = loop {
-        let next = tokio::select! {
+    loop {
+        tokio::select! {
             biased;
-            () = connection.ended.cancelled() => break None,
-            () = connection.output.notified() => send(&connection, &mut transport).await,
-            () = sleep(limits::KEEP_ALIVE) => {
-                connection.protocol.lock().keep_alive();
-                send(&connection, &mut transport).await
-            }
-        };
-        if let Err(error) = next {
-            break Some(error);
+            () = connection.ended.cancelled() => break,
+            () = connection.output.notified() => {}
+            () = sleep(limits::KEEP_ALIVE) => connection.protocol.lock().keep_alive(),
         }
-    };
-    if error.is_none() {
-        let _ = timeout(limits::FAREWELL, send(&connection, &mut transport)).await;
-        let _ = timeout(limits::FAREWELL, transport.shutdown()).await;
+        match send_or_end(&connection, &mut transport).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => return connection.end(Some(error)),
+            None => return,
+        }
     }
-    connection.end(error);
+    // the peer may be gone, and then there is nobody to say farewell to
+    let _ = timeout(limits::FAREWELL, send(&connection, &mut transport)).await;
+    let _ = timeout(limits::FAREWELL, transport.shutdown()).await;
+}
+
+/// Sends everything that is queued. None if the connection ended meanwhile and the peer did not take the rest.
+async fn send_or_end(
+    connection: &Connection,
+    transport: &mut (impl AsyncWrite + Unpin),
+) -> Option<Result<(), Error>> {
+    let sending = send(connection, transport);
+    tokio::pin!(sending);
+    tokio::select! {
+        biased;
+        sent = &mut sending => Some(sent),
+        () = connection.ended.cancelled() => timeout(limits::FAREWELL, sending).await.ok(),
+    }
 }
 
 /// Sends what the peer takes, and returns what is left. A slow peer is given time as long as it takes anything at all.
