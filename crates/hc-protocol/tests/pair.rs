@@ -90,6 +90,24 @@ fn q8_a_refused_channel_is_closed_and_can_be_asked_for_again() {
 }
 
 #[test]
+fn q8_a_channel_that_is_closed_before_the_answer_can_be_opened_again() {
+    let (mut a, mut b) = pair();
+    let first = a.open_channel(&key(1)).unwrap();
+    a.close_channel(first);
+    settle(&mut a, &mut b);
+    let second = a.open_channel(&key(1)).unwrap();
+    settle(&mut a, &mut b);
+    drain(&mut b);
+    let at_b = b.open_channel(&key(1)).unwrap();
+    settle(&mut a, &mut b);
+    assert_eq!((events(&mut a), events(&mut b)), (vec!["opened".into()], vec!["opened".into()]));
+    a.send(second, &message(1));
+    b.send(at_b, &message(2));
+    settle(&mut a, &mut b);
+    assert_eq!((events(&mut a), events(&mut b)), (vec!["2".into()], vec!["1".into()]));
+}
+
+#[test]
 fn q8_an_id_is_used_again_only_after_both_let_go() {
     let (mut raw, mut end) = Raw::connect();
     let open = |end: &mut Connection, n| end.open_channel(&key(n)).unwrap();

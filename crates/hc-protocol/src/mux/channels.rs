@@ -316,6 +316,8 @@ impl Mux {
                     opening.incoming.retain(|id| *id != remote);
                 }
                 self.forget_if_idle(&name);
+                // it still waits for an answer to its opening: without one it would take the next for it
+                self.events.push_back(MuxEvent::Reject { remote });
             }
         }
     }

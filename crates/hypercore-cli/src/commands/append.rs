@@ -19,6 +19,10 @@ pub(crate) async fn run(args: Append) -> Result {
     let durability = if args.sync { Durability::Sync } else { Durability::Buffered };
     let store = place::existing(&args.dir, Corestore::builder().durability(durability)).await?;
     let log = place::stored(&store, &args.which, &args.dir).await?;
+    if !log.writable() {
+        // said before anything is read from standard input
+        return Err(hypercore::Error::SessionNotWritable { discovery_key: *log.discovery_key() }.into());
+    }
     let before = log.length();
     let files = if args.files.is_empty() { vec![PathBuf::from("-")] } else { args.files };
     for file in &files {

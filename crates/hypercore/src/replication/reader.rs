@@ -41,7 +41,7 @@ impl Reader {
                 }
                 () = connection.work.notified() => self.dispatch_events(),
                 read = transport.read(buffer.room()), if connection.may_read() => match read {
-                    Ok(0) => connection.end(None),
+                    Ok(0) => connection.end(self.left_early()),
                     Ok(n) => self.receive(buffer.filled(n)),
                     Err(error) => connection.end(Some(Error::Connection(error.to_string()))),
                 },
@@ -49,6 +49,11 @@ impl Reader {
             self.answer_requests();
         }
         self.detach_all();
+    }
+
+    /// What is wrong with a peer that leaves now: nothing, once it has shown who it is.
+    fn left_early(&self) -> Option<Error> {
+        (!self.handshaken).then(|| Error::Connection("the peer left in the middle of the handshake".into()))
     }
 
     fn receive(&mut self, bytes: &[u8]) {
