@@ -10,7 +10,10 @@ use crate::{Outcome, shell};
 pub(crate) fn run() -> Outcome {
     if shell::answers("cargo", &["deny", "--version"]) {
         println!("licences: checked by cargo-deny");
-        return shell::run("cargo", &["deny", "--locked", "check", "licenses", "bans", "sources"]);
+        return shell::run(
+            "cargo",
+            &["deny", "--locked", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"],
+        );
     }
     let allowed = allowed()?;
     let metadata = shell::output("cargo", &["metadata", "--format-version", "1", "--locked"])?;
