@@ -4,6 +4,7 @@ use hc_crypto::{KeyPair, SignError, Verifier};
 
 use crate::flat::Cursor;
 use crate::head::TreeHead;
+use crate::limits::MAX_BYTES;
 use crate::node::Node;
 
 /// Appends to a tree, in memory.
@@ -15,6 +16,10 @@ pub struct Batch {
     pub(crate) byte_length: u64,
     pub(crate) roots: Vec<Node>,
     nodes: Vec<Node>,
+    /// Bit *n*: the size of root *n* is what a peer says; only the hash of the head covers it.
+    claimed: u64,
+    /// Nodes whose sizes not even that hash covers, see [`unfixed`](Self::unfixed).
+    unfixed: Vec<u64>,
 }
 
 impl Batch {
@@ -28,6 +33,8 @@ impl Batch {
             byte_length: head.byte_length(),
             roots: head.roots().to_vec(),
             nodes: Vec::new(),
+            claimed: 0,
+            unfixed: Vec::new(),
         }
     }
 
@@ -40,14 +47,15 @@ impl Batch {
     pub fn append(&mut self, block: &[u8]) {
         let node = Node::of_block(self.length, block);
         // a log that exists is far from the sizes at which this could fail
-        let _ = self.append_root(node, &mut Cursor::new(node.index));
+        let _ = self.append_root(node, false, &mut Cursor::new(node.index));
     }
 
-    /// Appends a full tree by its top, at which the cursor stands, and merges it with those to its left. `None` if no such
-    /// tree can be; the batch is then useless.
-    pub(crate) fn append_root(&mut self, node: Node, cursor: &mut Cursor) -> Option<()> {
+    /// Appends a full tree by its top, at which the cursor stands, and merges it with those to its left. `claimed` says that
+    /// its size is only what a peer says. `None` if no such tree can be; the batch is then useless.
+    pub(crate) fn append_root(&mut self, node: Node, claimed: bool, cursor: &mut Cursor) -> Option<()> {
         self.length = self.length.checked_add(cursor.blocks())?;
-        self.byte_length = self.byte_length.checked_add(node.size)?;
+        self.byte_length = self.byte_length.checked_add(node.size).filter(|bytes| *bytes <= MAX_BYTES)?;
+        self.set_claimed(self.roots.len(), claimed)?;
         self.roots.push(node);
         self.nodes.push(node);
         while let [.., left, right] = self.roots.as_slice() {
@@ -56,12 +64,29 @@ impl Batch {
                 break;
             }
             let parent = Node::parent(cursor.parent()?, left, right)?;
+            let place = self.roots.len() - 2;
+            if self.claimed >> place == 0b11 {
+                self.unfixed.extend([left.index, right.index]);
+            }
+            self.set_claimed(place + 1, false)?;
+            self.set_claimed(place, false)?;
             self.nodes.push(parent);
             self.roots.pop();
             self.roots.pop();
             self.roots.push(parent);
         }
         Some(())
+    }
+
+    fn set_claimed(&mut self, place: usize, claimed: bool) -> Option<()> {
+        let bit = 1_u64.checked_shl(u32::try_from(place).ok()?)?;
+        self.claimed = if claimed { self.claimed | bit } else { self.claimed & !bit };
+        Some(())
+    }
+
+    /// Nodes whose sizes nothing covers: both of a pair are what a peer says, and the hash above covers only their sum.
+    pub(crate) fn unfixed(&self) -> &[u64] {
+        &self.unfixed
     }
 
     /// What was appended, as a change of the tree.

@@ -3,6 +3,8 @@
 use compact_encoding::{Decode, DecodeError, Encode, Reader, Sink, put};
 use hc_crypto::{Hash, hash};
 
+use crate::limits::MAX_BYTES;
+
 /// A node: its number, the bytes of all blocks below it, and its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Node {
@@ -28,10 +30,10 @@ impl Node {
         }
     }
 
-    /// The node above two siblings, in either order; `None` if their sizes cannot be added.
+    /// The node above two siblings, in either order; `None` if their sizes add up to more than any log has.
     #[must_use]
     pub fn parent(index: u64, a: &Self, b: &Self) -> Option<Self> {
-        let size = a.size.checked_add(b.size)?;
+        let size = a.size.checked_add(b.size).filter(|size| *size <= MAX_BYTES)?;
         let (left, right) = if a.index < b.index { (a, b) } else { (b, a) };
         Some(Self { index, size, hash: hash::parent(size, &left.hash, &right.hash) })
     }

@@ -1,7 +1,11 @@
 //! A peer's proof becomes something that may be written, or an error.
 //!
 //! The hashes are put together from the leaves up. Where they end is either a node that is stored here already (the
-//! *anchor*), or part of a new head, whose signature is then checked. Sizes are covered by the hashes.
+//! *anchor*), or part of a new head, whose signature is then checked.
+//!
+//! The hash of a node covers its size, which can only be checked from below: with the block, or with both children. So where two
+//! siblings both come from the peer, only the sum of their sizes is proven. Such nodes are left out of what may be written
+//! ([`Verified::claimed`]): stored, they would make later proofs fail, and those that are built from them here.
 //!
 //! Follows npm hypercore 11.37.1, `lib/merkle-tree.js` (`verifyTree`, `verifyUpgrade`).
 
@@ -21,9 +25,25 @@ use crate::node::Node;
 pub struct Unchecked {
     nodes: Vec<Node>,
     upgrade: Option<Upgrade>,
+    claimed: Vec<Node>,
     /// Where the hashes end, unless that is part of the new head.
-    anchor: Option<Node>,
+    anchor: Option<Top>,
     block: Option<(u64, Bytes)>,
+}
+
+/// A node at which hashes end, or from which they go on.
+#[derive(Debug, Clone, Copy)]
+struct Top {
+    node: Node,
+    /// Its size is what the peer says: it was not put together from what is below it.
+    claimed: bool,
+}
+
+/// What was found on the way.
+struct Found {
+    nodes: Vec<Node>,
+    /// Nodes of which only the sum of two sizes is proven.
+    unfixed: Vec<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -36,6 +56,7 @@ struct Upgrade {
 #[derive(Debug, Clone)]
 pub struct Verified {
     nodes: Vec<Node>,
+    claimed: Vec<Node>,
     upgrade: Option<Upgrade>,
     block: Option<(u64, Bytes)>,
 }
@@ -49,30 +70,36 @@ pub fn verify(head: &TreeHead, proof: &Proof) -> Result<Unchecked, ProofError> {
         return Err(ProofError::Fork { ours: head.fork(), theirs: proof.fork });
     }
     check_counts(proof)?;
-    let mut nodes = Vec::with_capacity(32);
-    let mut top = hash_up(proof, &mut nodes)?;
+    let mut found = Found { nodes: Vec::with_capacity(32), unfixed: Vec::new() };
+    let mut top = hash_up(proof, &mut found)?;
     let upgrade = match &proof.upgrade {
         None => None,
         Some(upgrade) => {
-            let (signed, used) = grow(head, upgrade, top, &mut nodes)?;
+            let (signed, used) = grow(head, upgrade, top, &mut found)?;
             if used {
                 top = None;
             }
             Some(signed)
         }
     };
+    let Found { nodes, unfixed } = found;
     if nodes.is_empty() && upgrade.is_none() {
         return Err(ProofError::Empty);
     }
+    let (claimed, nodes) = if unfixed.is_empty() {
+        (Vec::new(), nodes)
+    } else {
+        nodes.into_iter().partition(|node| unfixed.contains(&node.index))
+    };
     let block = proof.block.as_ref().map(|block| (block.index, block.value.clone()));
-    Ok(Unchecked { nodes, upgrade, anchor: top, block })
+    Ok(Unchecked { nodes, claimed, upgrade, anchor: top, block })
 }
 
 impl Unchecked {
     /// The stored node that the proof must lead to, if it is not all part of a new head.
     #[must_use]
     pub fn anchor(&self) -> Option<u64> {
-        self.anchor.map(|node| node.index)
+        self.anchor.map(|top| top.node.index)
     }
 
     /// Checks the proof against the stored node of its [`anchor`](Self::anchor), and its new head against the log's
@@ -82,19 +109,20 @@ impl Unchecked {
     /// [`ProofError::Unanchored`] if there is no such node, [`ProofError::HashMismatch`], [`ProofError::NoManifest`],
     /// [`ProofError::Signature`].
     pub fn confirm(self, stored: Option<&Node>, verifier: Option<&Verifier>) -> Result<Verified, ProofError> {
-        if let Some(anchor) = &self.anchor {
-            let index = anchor.index;
-            match stored {
-                None => return Err(ProofError::Unanchored { index }),
-                Some(node) if node != anchor => return Err(ProofError::HashMismatch { index }),
-                Some(_) => {}
+        if let Some(Top { node, claimed }) = self.anchor {
+            let index = node.index;
+            let stored = stored.ok_or(ProofError::Unanchored { index })?;
+            // a size that was put together from below is right where the hash is, whatever is stored
+            let same = stored.index == index && stored.hash == node.hash;
+            if !same || (claimed && stored.size != node.size) {
+                return Err(ProofError::HashMismatch { index });
             }
         }
         if let Some(upgrade) = &self.upgrade {
             let (head, verifier) = (&upgrade.head, verifier.ok_or(ProofError::NoManifest)?);
             verifier.verify(&head.hash(), head.length(), head.fork(), &upgrade.signature)?;
         }
-        Ok(Verified { nodes: self.nodes, upgrade: self.upgrade, block: self.block })
+        Ok(Verified { nodes: self.nodes, claimed: self.claimed, upgrade: self.upgrade, block: self.block })
     }
 }
 
@@ -103,6 +131,12 @@ impl Verified {
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// Nodes that are part of this log, but whose sizes are only what the peer says. They are not for storing.
+    #[must_use]
+    pub fn claimed(&self) -> &[Node] {
+        &self.claimed
     }
 
     /// The new head and its signature, if the log became longer.
@@ -135,11 +169,11 @@ fn check_counts(proof: &Proof) -> Result<(), ProofError> {
 /// Nodes that are taken in the order in which they came; one more may be taken out of turn.
 struct Queue<'a> {
     nodes: std::slice::Iter<'a, Node>,
-    extra: Option<Node>,
+    extra: Option<Top>,
 }
 
 impl<'a> Queue<'a> {
-    fn new(nodes: &'a [Node], extra: Option<Node>) -> Self {
+    fn new(nodes: &'a [Node], extra: Option<Top>) -> Self {
         Self { nodes: nodes.iter(), extra }
     }
 
@@ -147,31 +181,31 @@ impl<'a> Queue<'a> {
         self.extra.is_none() && self.nodes.len() == 0
     }
 
-    fn take(&mut self, expected: u64) -> Result<Node, ProofError> {
-        if self.extra.is_some_and(|extra| extra.index == expected) {
-            return self.extra.take().ok_or(ProofError::NodeMissing { expected });
+    fn take(&mut self, expected: u64) -> Result<Top, ProofError> {
+        if let Some(extra) = self.extra.take_if(|extra| extra.node.index == expected) {
+            return Ok(extra);
         }
         let node = self.nodes.next().ok_or(ProofError::NodeMissing { expected })?;
         if node.index != expected {
             return Err(ProofError::WrongNode { expected, got: node.index });
         }
-        Ok(*node)
+        Ok(Top { node: *node, claimed: true })
     }
 }
 
-/// Hashes from a block, an inner node or a seek's node upwards. Returns the top; all nodes on the way go to `nodes`.
-fn hash_up(proof: &Proof, nodes: &mut Vec<Node>) -> Result<Option<Node>, ProofError> {
+/// Hashes from a block, an inner node or a seek's node upwards. Returns the top.
+fn hash_up(proof: &Proof, found: &mut Found) -> Result<Option<Top>, ProofError> {
     let seek = match proof.seek.as_ref().and_then(|seek| Some((seek.nodes.first()?, &seek.nodes))) {
-        Some((first, list)) => Some(climb(Queue::new(list, None), first.index, None, nodes)?),
+        Some((first, list)) => Some(climb(Queue::new(list, None), first.index, None, found)?),
         None => None,
     };
     match (&proof.block, &proof.hash) {
         (Some(block), _) => {
             let index = in_range(block.index.saturating_mul(2))?;
-            let leaf = Node::of_block(block.index, &block.value);
-            climb(Queue::new(&block.nodes, seek), index, Some(leaf), nodes).map(Some)
+            let leaf = Top { node: Node::of_block(block.index, &block.value), claimed: false };
+            climb(Queue::new(&block.nodes, seek), index, Some(leaf), found).map(Some)
         }
-        (None, Some(hash)) => climb(Queue::new(&hash.nodes, seek), hash.index, None, nodes).map(Some),
+        (None, Some(hash)) => climb(Queue::new(&hash.nodes, seek), hash.index, None, found).map(Some),
         (None, None) => Ok(seek),
     }
 }
@@ -180,25 +214,23 @@ fn in_range(index: u64) -> Result<u64, ProofError> {
     if index < MAX_LENGTH * 2 { Ok(index) } else { Err(ProofError::Impossible { index }) }
 }
 
-fn climb(
-    mut queue: Queue<'_>,
-    index: u64,
-    start: Option<Node>,
-    nodes: &mut Vec<Node>,
-) -> Result<Node, ProofError> {
+fn climb(mut queue: Queue<'_>, index: u64, start: Option<Top>, found: &mut Found) -> Result<Top, ProofError> {
     let mut cursor = Cursor::new(in_range(index)?);
     let mut top = match start {
-        Some(node) => node,
+        Some(start) => start,
         None => queue.take(index)?,
     };
-    nodes.push(top);
+    found.nodes.push(top.node);
     while !queue.is_empty() {
         let sibling = queue.take(cursor.sibling())?;
-        let impossible = ProofError::Impossible { index: sibling.index };
+        let impossible = ProofError::Impossible { index: sibling.node.index };
         let parent = cursor.parent().ok_or(impossible)?;
-        top = Node::parent(parent, &top, &sibling).ok_or(impossible)?;
-        nodes.push(sibling);
-        nodes.push(top);
+        if top.claimed && sibling.claimed {
+            found.unfixed.extend([top.node.index, sibling.node.index]);
+        }
+        let node = Node::parent(parent, &top.node, &sibling.node).ok_or(impossible)?;
+        found.nodes.extend([sibling.node, node]);
+        top = Top { node, claimed: false };
     }
     Ok(top)
 }
@@ -208,8 +240,8 @@ fn climb(
 fn grow(
     head: &TreeHead,
     proof: &UpgradeProof,
-    top: Option<Node>,
-    nodes: &mut Vec<Node>,
+    top: Option<Top>,
+    found: &mut Found,
 ) -> Result<(Upgrade, bool), ProofError> {
     let to = proof.start.checked_add(proof.length).filter(|to| *to < MAX_LENGTH);
     let to = to.ok_or(ProofError::Impossible { index: proof.start })?;
@@ -226,12 +258,13 @@ fn grow(
     if batch.length >= MAX_LENGTH {
         return Err(ProofError::Impossible { index: batch.length });
     }
+    found.unfixed.extend_from_slice(batch.unfixed());
     let change = batch.finish();
     // whatever a peer sent: only the roots of a log become a head
     let checked = TreeHead::from_roots(head.fork(), change.head().roots().to_vec());
     let head = checked.ok().filter(|checked| checked == change.head());
     let head = head.ok_or_else(|| ProofError::Impossible { index: change.head().length() })?;
-    nodes.extend_from_slice(change.nodes());
+    found.nodes.extend_from_slice(change.nodes());
     Ok((Upgrade { head, signature: proof.signature.clone() }, queue.extra.is_none()))
 }
 
@@ -252,13 +285,13 @@ fn extend(batch: &mut Batch, queue: &mut Queue<'_>, head: &TreeHead, to: u64) ->
                 return Err(ProofError::Impossible { index: top });
             }
             while cursor.index() != top {
-                let node = queue.take(cursor.sibling())?;
-                append(batch, node, &mut cursor)?;
+                let next = queue.take(cursor.sibling())?;
+                append(batch, next, &mut cursor)?;
             }
             continue;
         }
-        let node = queue.take(tree.index())?;
-        append(batch, node, &mut tree)?;
+        let next = queue.take(tree.index())?;
+        append(batch, next, &mut tree)?;
     }
     Ok(())
 }
@@ -272,7 +305,7 @@ fn extend_further(batch: &mut Batch, extra: &[Node]) -> Result<(), ProofError> {
     let mut extra = extra.iter().peekable();
     while extra.peek().is_some_and(|node| node.index == cursor.sibling()) {
         if let Some(node) = extra.next() {
-            append(batch, *node, &mut cursor)?;
+            append(batch, Top { node: *node, claimed: true }, &mut cursor)?;
         }
     }
     for node in extra {
@@ -280,12 +313,13 @@ fn extend_further(batch: &mut Batch, extra: &[Node]) -> Result<(), ProofError> {
             let expected = cursor.index();
             cursor.left_child().ok_or(ProofError::WrongNode { expected, got: node.index })?;
         }
-        append(batch, *node, &mut cursor)?;
+        append(batch, Top { node: *node, claimed: true }, &mut cursor)?;
         cursor.sibling();
     }
     Ok(())
 }
 
-fn append(batch: &mut Batch, node: Node, cursor: &mut Cursor) -> Result<(), ProofError> {
-    batch.append_root(node, cursor).ok_or(ProofError::Impossible { index: node.index })
+fn append(batch: &mut Batch, top: Top, cursor: &mut Cursor) -> Result<(), ProofError> {
+    let Top { node, claimed } = top;
+    batch.append_root(node, claimed, cursor).ok_or(ProofError::Impossible { index: node.index })
 }
