@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hc_crypto::{KeyPair, Manifest, Verifier};
 use hc_tree::{
     Batch, BlockRequest, HashRequest, MissingNode, Node, NodeReader, Proof, ProofError, ProofRequest,
-    RequestError, TreeHead, UpgradeRequest, Verified, missing_nodes, plan, verify,
+    RequestError, SeekRequest, TreeHead, UpgradeRequest, Verified, missing_nodes, plan, verify,
 };
 use serde_json::Value;
 
@@ -106,7 +106,9 @@ fn request(vector: &Value) -> ProofRequest {
         hash: vector["hash"]
             .is_object()
             .then(|| HashRequest { index: field("hash", "index"), nodes: field("hash", "nodes") }),
-        seek: None,
+        seek: vector["seek"]
+            .is_object()
+            .then(|| SeekRequest { bytes: field("seek", "bytes"), padding: field("seek", "padding") }),
         upgrade: vector["upgrade"]
             .is_object()
             .then(|| UpgradeRequest { start: field("upgrade", "start"), length: field("upgrade", "length") }),
@@ -126,6 +128,9 @@ fn plain(proof: &Proof) -> Value {
     }
     if let Some(hash) = &proof.hash {
         put("hash", &hash.nodes);
+    }
+    if let Some(seek) = &proof.seek {
+        put("seek", &seek.nodes);
     }
     if let Some(upgrade) = &proof.upgrade {
         put("upgrade", &upgrade.nodes);
@@ -174,6 +179,27 @@ fn f2_f3_f4_f7_proofs_consist_of_the_nodes_that_node_sends() {
         let ours = ours.ok().map_or(Value::Null, |proof| plain(&proof));
         assert_eq!(ours, vector["proof"], "{vector}");
     }
+}
+
+#[test]
+fn f5_seeks_lead_down_the_nodes_that_node_sends() {
+    let mut found = 0;
+    for vector in vectors("seeks") {
+        let (at, request) = (number(&vector["at"]), request(&vector));
+        let log = Log::new(at);
+        let ours = log.prove(&request).ok();
+        let plain = ours.as_ref().map_or(Value::Null, plain);
+        assert_eq!(plain, vector["proof"], "{vector}");
+        let Some(proof) = ours.filter(|proof| proof.seek.is_some()) else { continue };
+        let reader = Log::new(request.upgrade.map_or(at, |upgrade| upgrade.start));
+        let verified = log.accept(&reader.head, &reader.nodes, &proof);
+        let verified = verified.unwrap_or_else(|error| panic!("{vector}: {error}"));
+        for node in verified.nodes().iter().chain(verified.claimed()) {
+            assert_eq!(log.nodes.0.get(&node.index), Some(node), "{vector}");
+        }
+        found += 1;
+    }
+    assert!(found > 200, "{found}");
 }
 
 #[test]
