@@ -16,7 +16,12 @@ pub const PAGE_BITS: u64 = 32_768;
 pub const PAGE_BYTES: usize = 4096;
 const WORDS: usize = PAGE_BYTES / 8;
 
-type Page = [u64; WORDS];
+/// A page, and how many of its bits are set: full pages need not be looked through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Page {
+    words: [u64; WORDS],
+    set: u64,
+}
 
 /// A set of block indices.
 #[derive(Debug, Clone, Default)]
@@ -49,8 +54,9 @@ impl LocalBitfield {
         for (word, chunk) in words.iter_mut().zip(chunks) {
             *word = u64::from_le_bytes(*chunk);
         }
-        if words.iter().any(|word| *word != 0) {
-            self.pages.insert(page, Box::new(words));
+        let set = words.iter().map(|word| u64::from(word.count_ones())).sum();
+        if set > 0 {
+            self.pages.insert(page, Box::new(Page { words, set }));
         } else {
             self.pages.remove(&page);
         }
@@ -60,7 +66,7 @@ impl LocalBitfield {
     #[must_use]
     pub fn get(&self, index: u64) -> bool {
         let (page, word, bit) = place(index);
-        self.pages.get(&page).and_then(|page| page.get(word)).is_some_and(|word| word >> bit & 1 == 1)
+        self.pages.get(&page).and_then(|page| page.words.get(word)).is_some_and(|word| word >> bit & 1 == 1)
     }
 
     /// The pages that changes touch, as they will be stored after the changes. The bitfield itself stays as it is.
@@ -69,23 +75,23 @@ impl LocalBitfield {
         let mut touched: BTreeMap<u64, Box<Page>> = BTreeMap::new();
         for change in changes {
             for (number, first, last) in pages_of(change.start, change.end) {
-                let page = touched.entry(number).or_insert_with(|| {
-                    self.pages.get(&number).cloned().unwrap_or_else(|| Box::new([0; WORDS]))
-                });
-                fill(page, first, last, change.set);
+                let page = touched
+                    .entry(number)
+                    .or_insert_with(|| self.pages.get(&number).cloned().unwrap_or_else(Page::empty));
+                page.fill(first, last, change.set);
             }
         }
-        touched.into_iter().map(|(number, page)| (number, to_bytes(&page))).collect()
+        touched.into_iter().map(|(number, page)| (number, page.to_bytes())).collect()
     }
 
     /// Makes a change.
     pub fn apply(&mut self, change: BitChange) {
         for (number, first, last) in pages_of(change.start, change.end) {
             if change.set {
-                fill(self.pages.entry(number).or_insert_with(|| Box::new([0; WORDS])), first, last, true);
+                self.pages.entry(number).or_insert_with(Page::empty).fill(first, last, true);
             } else if let Some(page) = self.pages.get_mut(&number) {
-                fill(page, first, last, false);
-                if page.iter().all(|word| *word == 0) {
+                page.fill(first, last, false);
+                if page.set == 0 {
                     self.pages.remove(&number);
                 }
             }
@@ -95,16 +101,21 @@ impl LocalBitfield {
     /// The first block from `from` on that is not set.
     #[must_use]
     pub fn first_unset(&self, from: u64) -> u64 {
-        let mut at = from;
-        loop {
-            let (number, word, bit) = place(at);
-            let Some(page) = self.pages.get(&number) else { return at };
-            let start = number.saturating_mul(PAGE_BITS);
-            match find(page, word, bit, |word| !word) {
-                Some(offset) => return start.saturating_add(offset),
-                None => at = start.saturating_add(PAGE_BITS),
+        let (first, word, bit) = place(from);
+        let mut next = first;
+        for (number, page) in self.pages.range(first..) {
+            if *number != next {
+                break;
             }
+            let (word, bit) = if *number == first { (word, bit) } else { (0, 0) };
+            if page.set < PAGE_BITS
+                && let Some(offset) = page.find(word, bit, |word| !word)
+            {
+                return number.saturating_mul(PAGE_BITS).saturating_add(offset);
+            }
+            next = next.saturating_add(1);
         }
+        next.saturating_mul(PAGE_BITS).max(from)
     }
 
     /// The first block from `from` on that is set.
@@ -113,7 +124,7 @@ impl LocalBitfield {
         let (first, word, bit) = place(from);
         for (number, page) in self.pages.range(first..) {
             let (word, bit) = if *number == first { (word, bit) } else { (0, 0) };
-            if let Some(offset) = find(page, word, bit, |word| word) {
+            if let Some(offset) = page.find(word, bit, |word| word) {
                 return Some(number.saturating_mul(PAGE_BITS).saturating_add(offset));
             }
         }
@@ -123,7 +134,9 @@ impl LocalBitfield {
     /// Whether all blocks of a range are set. An empty range has all its blocks.
     #[must_use]
     pub fn has_range(&self, start: u64, end: u64) -> bool {
-        start >= end || self.first_unset(start) >= end
+        pages_of(start, end).all(|(number, first, last)| {
+            self.pages.get(&number).is_some_and(|page| page.has_all(first, last))
+        })
     }
 
     /// The set blocks, as ranges from left to right: first block, and one past the last.
@@ -140,7 +153,7 @@ impl LocalBitfield {
     /// How many blocks are set.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.pages.values().flat_map(|page| page.iter()).map(|word| u64::from(word.count_ones())).sum()
+        self.pages.values().map(|page| page.set).sum()
     }
 }
 
@@ -160,47 +173,62 @@ fn pages_of(start: u64, end: u64) -> impl Iterator<Item = (u64, u64, u64)> {
     })
 }
 
-fn fill(page: &mut Page, first: u64, last: u64, set: bool) {
+/// The words of a part of a page, each with the bits of it that are in that part.
+fn words_of(first: u64, last: u64) -> impl Iterator<Item = (usize, u64)> {
     let (_, first_word, first_bit) = place(first);
     let (_, last_word, last_bit) = place(last);
-    for (number, word) in page.iter_mut().enumerate().take(last_word + 1).skip(first_word) {
-        let mut mask = u64::MAX;
-        if number == first_word {
-            mask &= u64::MAX << first_bit;
-        }
-        if number == last_word {
-            mask &= u64::MAX >> (63 - last_bit);
-        }
-        *word = if set { *word | mask } else { *word & !mask };
-    }
+    (first_word..=last_word).map(move |number| {
+        let from = if number == first_word { u64::MAX << first_bit } else { u64::MAX };
+        let to = if number == last_word { u64::MAX >> (63 - last_bit) } else { u64::MAX };
+        (number, from & to)
+    })
 }
 
-/// The first bit from a place on that is set after `view` was applied to its word.
-fn find(page: &Page, word: usize, bit: u32, view: impl Fn(u64) -> u64) -> Option<u64> {
-    for (number, value) in page.iter().enumerate().skip(word) {
-        let from = if number == word { u64::MAX << bit } else { u64::MAX };
-        let hits = view(*value) & from;
-        if hits != 0 {
-            let base = u64::try_from(number).ok()?.checked_mul(64)?;
-            return base.checked_add(u64::from(hits.trailing_zeros()));
+impl Page {
+    fn empty() -> Box<Self> {
+        Box::new(Self { words: [0; WORDS], set: 0 })
+    }
+
+    fn fill(&mut self, first: u64, last: u64, set: bool) {
+        for (number, mask) in words_of(first, last) {
+            let Some(word) = self.words.get_mut(number) else { return };
+            let before = u64::from(word.count_ones());
+            *word = if set { *word | mask } else { *word & !mask };
+            self.set = self.set + u64::from(word.count_ones()) - before;
         }
     }
-    None
-}
 
-fn to_bytes(page: &Page) -> Box<[u8; PAGE_BYTES]> {
-    let mut bytes = Box::new([0; PAGE_BYTES]);
-    let (chunks, _) = bytes.as_chunks_mut::<8>();
-    for (chunk, word) in chunks.iter_mut().zip(page) {
-        *chunk = word.to_le_bytes();
+    fn has_all(&self, first: u64, last: u64) -> bool {
+        self.set == PAGE_BITS
+            || words_of(first, last)
+                .all(|(number, mask)| self.words.get(number).is_some_and(|word| word & mask == mask))
     }
-    bytes
+
+    /// The first bit from a place on that is set after `view` was applied to its word.
+    fn find(&self, word: usize, bit: u32, view: impl Fn(u64) -> u64) -> Option<u64> {
+        for (number, value) in self.words.iter().enumerate().skip(word) {
+            let from = if number == word { u64::MAX << bit } else { u64::MAX };
+            let hits = view(*value) & from;
+            if hits != 0 {
+                let base = u64::try_from(number).ok()?.checked_mul(64)?;
+                return base.checked_add(u64::from(hits.trailing_zeros()));
+            }
+        }
+        None
+    }
+
+    fn to_bytes(&self) -> Box<[u8; PAGE_BYTES]> {
+        let mut bytes = Box::new([0; PAGE_BYTES]);
+        let (chunks, _) = bytes.as_chunks_mut::<8>();
+        for (chunk, word) in chunks.iter_mut().zip(&self.words) {
+            *chunk = word.to_le_bytes();
+        }
+        bytes
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use proptest::prelude::*;
 
@@ -223,6 +251,8 @@ mod tests {
         let last = (1 << 53) - 1;
         bits.apply(set(last, last + 1));
         assert!(bits.get(last) && !bits.get(last - 1));
+        assert!(bits.has_range(last, last + 1) && !bits.has_range(last, u64::MAX));
+        assert_eq!(bits.first_unset(u64::MAX), u64::MAX);
         assert_eq!(bits.first_set(0), Some(last));
         assert_eq!(bits.first_unset(last), last + 1);
     }
@@ -244,17 +274,16 @@ mod tests {
     proptest! {
         #[test]
         fn e8_agrees_with_a_set_of_numbers(
-            changes in prop::collection::vec((0..100_000_u64, 0..40_000_u64, any::<bool>()), 1..12),
-            probes in prop::collection::vec(0..150_000_u64, 1..40),
+            changes in prop::collection::vec((0..100_000_usize, 0..40_000_usize, any::<bool>()), 1..12),
+            probes in prop::collection::vec(0..150_000_usize, 1..40),
         ) {
-            let (mut bits, mut naive) = (LocalBitfield::new(), BTreeSet::new());
+            let (mut bits, mut naive) = (LocalBitfield::new(), vec![false; 200_000]);
+            let number = |index: usize| u64::try_from(index).unwrap();
             for (start, len, set) in changes {
-                let change = BitChange { start, end: start + len, set };
+                let change = BitChange { start: number(start), end: number(start + len), set };
                 let expected = bits.pages_with(&[change]);
                 bits.apply(change);
-                for index in start..start + len {
-                    if set { naive.insert(index); } else { naive.remove(&index); }
-                }
+                naive[start..start + len].fill(set);
                 // what was announced to be written is what is there now
                 for (page, bytes) in expected {
                     let mut written = LocalBitfield::new();
@@ -262,13 +291,17 @@ mod tests {
                     prop_assert_eq!(written.pages.get(&page), bits.pages.get(&page));
                 }
             }
-            prop_assert_eq!(bits.count(), naive.len() as u64);
+            prop_assert_eq!(bits.count(), number(naive.iter().filter(|set| **set).count()));
             for probe in probes {
-                prop_assert_eq!(bits.get(probe), naive.contains(&probe));
-                prop_assert_eq!(bits.first_set(probe), naive.range(probe..).next().copied());
-                let mut unset = probe;
-                while naive.contains(&unset) { unset += 1; }
-                prop_assert_eq!(bits.first_unset(probe), unset);
+                let find = |set| naive[probe..].iter().position(|bit| *bit == set);
+                let unset = probe + find(false).unwrap();
+                prop_assert_eq!(bits.get(number(probe)), naive[probe]);
+                prop_assert_eq!(bits.first_set(number(probe)), find(true).map(|at| number(probe + at)));
+                prop_assert_eq!(bits.first_unset(number(probe)), number(unset));
+                for end in [probe, probe + 1, probe + 300, unset, unset + 1] {
+                    let all = end <= unset.max(probe);
+                    prop_assert_eq!(bits.has_range(number(probe), number(end)), all);
+                }
             }
         }
     }
