@@ -30,6 +30,12 @@ pub enum Violation {
     /// A frame of channels that cannot be read.
     #[error("malformed channel frame: {0}")]
     Channel(DecodeError),
+    /// More messages in one batch than allowed.
+    #[error("a batch of more than {max} messages")]
+    BatchTooLong {
+        /// The limit.
+        max: usize,
+    },
     /// A batch within a batch.
     #[error("a batch within a batch")]
     NestedBatch,
@@ -48,6 +54,12 @@ pub enum Violation {
     /// More channels than allowed.
     #[error("more than {max} channels")]
     TooManyChannels {
+        /// The limit.
+        max: usize,
+    },
+    /// More waits for channels to be accepted than allowed.
+    #[error("more than {max} bytes wait for channels to be accepted")]
+    TooMuchWaiting {
         /// The limit.
         max: usize,
     },

@@ -14,12 +14,19 @@ pub const MAX_CHANNEL_ID: usize = 64;
 pub const MAX_PENDING_BYTES: usize = 64 * 1024;
 /// Messages that may wait for a channel to be accepted.
 pub const MAX_PENDING_MESSAGES: usize = 1024;
+/// Bytes of everything that waits for channels to be accepted: their names and handshakes, and the messages for them.
+pub const MAX_WAITING_BYTES: usize = 8 << 20;
+/// What a message that waits counts for beyond its bytes.
+pub const WAITING_MESSAGE_COST: usize = 40;
 /// Nodes in one list of a proof.
 pub const MAX_NODES: usize = 256;
 /// Words of a bitfield message: 2^21 blocks, the size of the largest want.
 pub const MAX_BITFIELD_WORDS: usize = 1 << 16;
 /// Bytes of a signature: of a quorum with all its patches.
 pub const MAX_SIGNATURE: usize = 255 * 82 + 4096 * 50;
+
+/// Messages in one batch. Each becomes an event before the first is looked at, so this bounds what a frame of tiny ones costs.
+pub const MAX_BATCH_MESSAGES: usize = 65_536;
 
 /// Messages are sent together in frames of about this many bytes.
 pub const BATCH_TARGET: usize = 64 * 1024;

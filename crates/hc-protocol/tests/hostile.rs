@@ -5,7 +5,7 @@ mod common;
 use bytes::Bytes;
 use common::*;
 use compact_encoding::{Encode, put};
-use hc_protocol::limits::MAX_NAME;
+use hc_protocol::limits::{MAX_NAME, MAX_WAITING_BYTES, WAITING_MESSAGE_COST};
 use hc_protocol::wire::{Bitfield, Cancel, Extension, Message, NoData, Range, Request, Sync, Want};
 use hc_protocol::{Connection, Event, Role, Violation};
 use hc_tree::{BlockRequest, HashRequest, SeekRequest, UpgradeRequest};
@@ -114,6 +114,15 @@ fn q11_a_batch_within_a_batch_is_refused() {
 }
 
 #[test]
+fn a_batch_of_too_many_messages_is_refused() {
+    // a batch for channel 1, which nobody has opened, of messages of one byte
+    let batch = |messages: usize| [[0, 0, 1].as_slice(), &[1, 50].repeat(messages)].concat();
+    let (mut raw, mut end) = Raw::connect();
+    raw.send(&batch(65_536), &mut end).unwrap();
+    assert_eq!(raw.send(&batch(65_537), &mut end), Err(Violation::BatchTooLong { max: 65_536 }));
+}
+
+#[test]
 fn q8_channel_ids_are_free_ones_or_the_next() {
     for id in [2, 3, 65_536, (1 << 53) - 1] {
         let (mut raw, mut end) = Raw::connect();
@@ -164,6 +173,41 @@ fn q9_what_may_wait_for_the_accept_is_bounded() {
     assert!(pending(1024, 64).is_empty());
     assert!(pending(1024, 0).is_empty());
     assert_eq!(pending(1025, 0), rejected);
+}
+
+#[test]
+fn q9_what_waits_for_all_channels_together_is_bounded() {
+    let over = Err(Violation::TooMuchWaiting { max: MAX_WAITING_BYTES });
+    // the name and the handshake of each opening, and a message that fills up what a channel may keep
+    let (opening, message) = (15 + 32 + 33, 65_536 + WAITING_MESSAGE_COST);
+    let full = MAX_WAITING_BYTES / (opening + message);
+    let rest = MAX_WAITING_BYTES % (opening + message) - opening - WAITING_MESSAGE_COST;
+    let fill = |raw: &mut Raw, end: &mut Connection, last: usize| {
+        let lengths = std::iter::repeat_n(65_536, full).chain([last]);
+        (1..).zip(lengths).try_for_each(|(id, len)| {
+            raw.send(&open_core(u64::from(id), id), end)?;
+            let mut frame = vec![id, 10];
+            frame.resize(2 + len, 0);
+            raw.send(&frame, end)
+        })
+    };
+    let (mut raw, mut end) = Raw::connect();
+    assert_eq!(fill(&mut raw, &mut end, rest + 1), over);
+    // what was refused, closed or accepted counts no longer
+    let (mut raw, mut end) = Raw::connect();
+    fill(&mut raw, &mut end, rest).unwrap();
+    (1..=u8::try_from(full + 1).unwrap()).for_each(|n| end.reject(&key(n).discovery_key()));
+    raw.frames(&mut end);
+    fill(&mut raw, &mut end, rest).unwrap();
+    (1..=u8::try_from(full + 1).unwrap()).for_each(|id| raw.send(&[0, 3, id], &mut end).unwrap());
+    raw.frames(&mut end);
+    fill(&mut raw, &mut end, rest).unwrap();
+    // a handshake counts
+    let mut large = open_core(200, 200);
+    large.resize(MAX_WAITING_BYTES + 100, 0);
+    let (mut raw, mut end) = Raw::connect();
+    large[2] = 1;
+    assert_eq!(raw.send(&large, &mut end), over);
 }
 
 #[test]

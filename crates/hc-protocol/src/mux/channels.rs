@@ -7,7 +7,10 @@ use compact_encoding::{DecodeError, Reader};
 
 use super::{BATCH, CLOSE, OPEN, REJECT};
 use crate::error::Violation;
-use crate::limits::{MAX_CHANNEL_ID, MAX_CHANNELS, MAX_NAME, MAX_PENDING_BYTES, MAX_PENDING_MESSAGES};
+use crate::limits::{
+    MAX_BATCH_MESSAGES, MAX_CHANNEL_ID, MAX_CHANNELS, MAX_NAME, MAX_PENDING_BYTES, MAX_PENDING_MESSAGES,
+    MAX_WAITING_BYTES, WAITING_MESSAGE_COST,
+};
 
 /// Our number of a channel, from 1.
 pub(crate) type LocalId = u64;
@@ -43,6 +46,8 @@ pub(crate) struct Mux {
     remote: Vec<Option<Remote>>,
     /// Channels that one end has opened and the other has not.
     names: BTreeMap<Name, Opening>,
+    /// What all channels that wait for this end cost together.
+    waiting_bytes: usize,
     events: VecDeque<MuxEvent>,
 }
 
@@ -63,6 +68,19 @@ enum Remote {
     Open {
         local: LocalId,
     },
+}
+
+impl Remote {
+    /// What it counts for as long as it waits.
+    fn cost(&self) -> usize {
+        match self {
+            Self::Waiting { name, handshake, pending, bytes } => {
+                let opening = name.protocol.len() + name.id.len() + handshake.len();
+                opening + bytes + pending.len() * WAITING_MESSAGE_COST
+            }
+            Self::Open { .. } => 0,
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -115,8 +133,8 @@ impl Mux {
         let Some(opening) = self.names.get_mut(name) else { return Vec::new() };
         let refused: Vec<RemoteId> = opening.incoming.drain(..).collect();
         for id in &refused {
-            if let Some(place) = slot_mut(&mut self.remote, *id) {
-                *place = None;
+            if let Some(gone) = slot_mut(&mut self.remote, *id).and_then(Option::take) {
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(gone.cost());
             }
         }
         self.forget_if_idle(name);
@@ -154,9 +172,9 @@ impl Mux {
     /// Joins our channel with one that the peer opened before.
     fn pair(&mut self, local: LocalId, remote: RemoteId) {
         let Some(place) = slot_mut(&mut self.remote, remote) else { return };
-        let Some(Remote::Waiting { handshake, pending, .. }) = place.replace(Remote::Open { local }) else {
-            return;
-        };
+        let Some(before) = place.replace(Remote::Open { local }) else { return };
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(before.cost());
+        let Remote::Waiting { handshake, pending, .. } = before else { return };
         self.events.push_back(MuxEvent::Opened { local, handshake });
         let messages = pending.into_iter().map(|(type_id, body)| MuxEvent::Message { local, type_id, body });
         self.events.extend(messages);
@@ -187,7 +205,12 @@ impl Mux {
 
     fn batch(&mut self, frame: &Bytes, reader: &mut Reader<'_>) -> Result<(), Violation> {
         let mut channel = reader.uint().map_err(Violation::Channel)?;
+        let mut messages = 0_usize;
         while !reader.is_empty() {
+            messages += 1;
+            if messages > MAX_BATCH_MESSAGES {
+                return Err(Violation::BatchTooLong { max: MAX_BATCH_MESSAGES });
+            }
             let len = reader.uint().map_err(Violation::Channel)?;
             if len == 0 {
                 channel = reader.uint().map_err(Violation::Channel)?;
@@ -222,10 +245,12 @@ impl Mux {
             Some(Remote::Waiting { name, pending, bytes, .. }) => {
                 let body = Bytes::copy_from_slice(reader.rest());
                 *bytes += body.len();
+                self.waiting_bytes += body.len() + WAITING_MESSAGE_COST;
                 pending.push((type_id, body));
                 if *bytes > MAX_PENDING_BYTES || pending.len() > MAX_PENDING_MESSAGES {
                     let name = name.clone();
-                    *remote = None;
+                    let cost = remote.take().map_or(0, |gone| gone.cost());
+                    self.waiting_bytes = self.waiting_bytes.saturating_sub(cost);
                     if let Some(opening) = self.names.get_mut(&name) {
                         opening.incoming.retain(|id| *id != channel);
                     }
@@ -234,7 +259,7 @@ impl Mux {
                 }
             }
         }
-        Ok(())
+        self.check_waiting()
     }
 
     fn opened(&mut self, frame: &Bytes, reader: &mut Reader<'_>) -> Result<(), Violation> {
@@ -249,6 +274,8 @@ impl Mux {
         self.claim(remote)?;
         let Some(local) = self.names.get_mut(&name).and_then(|opening| opening.outgoing.pop_front()) else {
             let waiting = Remote::Waiting { name: name.clone(), handshake, pending: Vec::new(), bytes: 0 };
+            self.waiting_bytes += waiting.cost();
+            self.check_waiting()?;
             if let Some(place) = slot_mut(&mut self.remote, remote) {
                 *place = Some(waiting);
             }
@@ -267,6 +294,13 @@ impl Mux {
             }
             // we closed it before the answer came
             None => self.release(local),
+        }
+        Ok(())
+    }
+
+    fn check_waiting(&self) -> Result<(), Violation> {
+        if self.waiting_bytes > MAX_WAITING_BYTES {
+            return Err(Violation::TooMuchWaiting { max: MAX_WAITING_BYTES });
         }
         Ok(())
     }
@@ -304,6 +338,7 @@ impl Mux {
 
     fn closed(&mut self, remote: RemoteId) {
         let Some(gone) = slot_mut(&mut self.remote, remote).and_then(Option::take) else { return };
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(gone.cost());
         match gone {
             Remote::Open { local } => {
                 if slot_mut(&mut self.local, local).and_then(Option::take).is_some() {
