@@ -8,6 +8,8 @@ const c = require('compact-encoding')
 const crypto = require('hypercore-crypto')
 const id = require('hypercore-id-encoding')
 const Corestore = require('corestore')
+const Hypercore = require('hypercore')
+const DefaultEncryption = require('hypercore/lib/default-encryption')
 const Verifier = require('hypercore/lib/verifier')
 const caps = require('hypercore/lib/caps')
 const m = require('hypercore/lib/messages')
@@ -176,6 +178,66 @@ function signatures() {
   return out
 }
 
+const MODES = [
+  { mode: 'default', block: false, compat: false },
+  { mode: 'block key', block: true, compat: false },
+  { mode: 'compat', block: false, compat: true },
+  { mode: 'block key of a compat core', block: true, compat: true }
+]
+
+function blockKeys() {
+  return [[1, 2], [0, 0], [255, 7]].map(([key, encryption]) => ({
+    key: hex(fill(key)),
+    encryptionKey: hex(fill(encryption)),
+    blockKey: hex(Hypercore.blockEncryptionKey(fill(key), fill(encryption)))
+  }))
+}
+
+// Single blocks.
+function encrypted() {
+  const out = []
+  for (const { mode, block, compat } of MODES) {
+    const { block: blockKey, blinding } = DefaultEncryption.deriveKeys(fill(6), fill(5), { block, compat })
+    for (const [index, fork] of [[0, 0], [1, 0], [0, 1], [300, 70000], [Number.MAX_SAFE_INTEGER, 2 ** 40 + 3]]) {
+      for (const size of [0, 1, 8, 63, 64, 65, 200]) {
+        const stored = fill(0x61, size + DefaultEncryption.PADDING)
+        DefaultEncryption.encrypt(index, stored, fork, blockKey, blinding)
+        out.push({ mode, block, compat, key: hex(fill(5)), encryptionKey: hex(fill(6)), index, fork, size, stored: hex(stored) })
+      }
+    }
+  }
+  return out
+}
+
+// Whole cores, truncated and appended to again: what each block is, and what is stored for it.
+async function encryptedCores() {
+  const out = []
+  for (const { mode, block, compat } of MODES) {
+    const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'vectors-'))
+    const core = new Hypercore(dir, { keyPair: pairs[0], compat, encryption: { key: fill(6), block } })
+    await core.ready()
+    const plain = { mode, block, compat: core.core.compat, key: hex(core.key), encryptionKey: hex(fill(6)) }
+    const blocks = []
+    const dump = async (from) => {
+      for (let index = from; index < core.length; index++) {
+        const [value, stored] = [await core.get(index), await core.get(index, { raw: true })]
+        blocks.push({ index, fork: core.fork, value: hex(value), stored: hex(stored) })
+      }
+    }
+    await core.append(['a', 'hello', '', 'x'.repeat(100)])
+    await dump(0)
+    for (const [to, fork] of [[1, 1], [2, 7]]) {
+      await core.truncate(to, fork)
+      await core.append(['hello', `on fork ${fork}`])
+      await dump(to)
+    }
+    out.push({ ...plain, byteLength: core.byteLength, padding: core.padding, blocks })
+    await core.close()
+    fs.rmSync(dir, { recursive: true })
+  }
+  return out
+}
+
 write('crates/hc-crypto/tests/vectors/crypto.json', {
   hashes: hashes(),
   namespaces: namespaces(),
@@ -184,5 +246,8 @@ write('crates/hc-crypto/tests/vectors/crypto.json', {
   names: await names(),
   manifests: manifests(),
   signables: signables(),
-  signatures: signatures()
+  signatures: signatures(),
+  blockKeys: blockKeys(),
+  encrypted: encrypted(),
+  encryptedCores: await encryptedCores()
 })

@@ -1,28 +1,12 @@
 //! Hashes, keys, names, manifests and signatures are those of Node. The vectors are made by `interop/generate/crypto.mjs`.
 
+mod common;
+
+use common::{number, unhex, unhex32, vectors};
 use compact_encoding::{Decode, Encode};
 use hc_crypto::{Hash, Key, KeyPair, Manifest, Namespace, Prologue, PublicKey, Signer, Verifier};
 use hc_crypto::{hash, namespace, signable};
 use serde_json::Value;
-
-fn vectors(list: &str) -> Vec<Value> {
-    let all: Value = serde_json::from_str(include_str!("vectors/crypto.json")).unwrap();
-    let list = all[list].as_array().unwrap().clone();
-    assert!(!list.is_empty());
-    list
-}
-
-fn unhex(value: &Value) -> Vec<u8> {
-    hex::decode(value.as_str().unwrap()).unwrap()
-}
-
-fn unhex32(value: &Value) -> [u8; 32] {
-    unhex(value).try_into().unwrap()
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap()
-}
 
 #[test]
 fn leaves_parents_and_trees_hash_as_in_node() {
