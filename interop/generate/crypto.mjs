@@ -178,6 +178,79 @@ function signatures() {
   return out
 }
 
+// Logs with a prologue: with and without signers, at the prologue, before and after it.
+function prologues() {
+  const out = []
+  for (const version of [0, 1, 2]) {
+    for (const count of [0, 1]) {
+      const manifest = Verifier.createManifest({ version, signers: signers(count), prologue })
+      const key = Verifier.manifestHash(manifest)
+      const verifier = Verifier.fromManifest(manifest)
+      for (const length of [0, 11, 12, 13]) {
+        for (const hash of [fill(5), fill(6)]) {
+          const batch = tree(hash, length, 0)
+          const signed = count ? verifier.sign(batch, pairs[0]) : Buffer.alloc(0)
+          for (const signature of [signed, fill(0, 64)]) {
+            const valid = verifier.verify(batch, signature)
+            out.push({ version, signers: count, key: hex(key), manifest: hex(c.encode(m.manifest, manifest)), length, hash: hex(hash), signature: hex(signature), valid })
+          }
+        }
+      }
+    }
+  }
+  return out
+}
+
+// What is taken for granted where a manifest says nothing.
+function defaults() {
+  return [0, 1, 2, 3, 4, 5, 8, 255].map((count) => {
+    const several = Array.from({ length: count }, (_, i) => ({ publicKey: fill(i) }))
+    const manifest = Verifier.createManifest({ signers: several })
+    return { count, version: manifest.version, quorum: manifest.quorum, encoded: hex(c.encode(m.manifest, manifest)), key: hex(Hypercore.key({ signers: several })) }
+  })
+}
+
+// Bytes of manifests that are as they should be and of such that are not, as peers and stores would hand them over.
+function judgedManifests() {
+  const out = []
+  const judge = (what, encoded) => {
+    let key = null
+    try {
+      const manifest = Hypercore.parseManifest(Verifier.createManifest(Verifier.decodeManifest(encoded)))
+      key = hex(Verifier.manifestHash(manifest))
+    } catch {}
+    out.push({ what, encoded: hex(encoded), key })
+  }
+  const plain = { hash: 'blake2b', allowPatch: false, prologue: null, linked: null, userData: null }
+  const declared = signers(2).map((signer) => ({ signature: 'ed25519', namespace: caps.DEFAULT_NAMESPACE, ...signer }))
+  for (const version of [0, 1, 2, 3, 4, 252]) {
+    for (const quorum of [0, 1, 2, 3, 200]) {
+      const encoded = c.encode(m.manifest, { ...plain, version, quorum, signers: declared })
+      judge(`version ${version}, ${quorum} of 2`, encoded)
+    }
+  }
+  for (const version of [1, 2, 3]) {
+    judge(`version ${version} with user data`, c.encode(m.manifest, { ...plain, version, quorum: 1, signers: declared, userData: fill(1) }))
+    judge(`version ${version} with linked cores`, c.encode(m.manifest, { ...plain, version, quorum: 1, signers: declared, linked: [fill(1)] }))
+  }
+  const good = c.encode(m.manifest, { ...plain, version: 1, quorum: 2, signers: declared })
+  judge('good', good)
+  for (const [what, at] of [['hash', 2], ['curve of the first signer', 5], ['curve of the second signer', 70]]) {
+    const bad = Buffer.from(good)
+    if (bad[at] !== 0) throw new Error('not the kind: ' + what)
+    bad[at] = 1
+    judge('unknown ' + what, bad)
+  }
+  const old = c.encode(m.manifest, { ...plain, version: 0, quorum: 2, signers: declared })
+  for (const [what, at, byte] of [['hash', 1, 1], ['type', 2, 3]]) {
+    const bad = Buffer.from(old)
+    bad[at] = byte
+    judge('unknown ' + what + ' in version 0', bad)
+  }
+  for (const end of [0, 1, 3, good.length - 1]) judge(`cut at ${end}`, good.subarray(0, end))
+  return out
+}
+
 const MODES = [
   { mode: 'default', block: false, compat: false },
   { mode: 'block key', block: true, compat: false },
@@ -247,6 +320,9 @@ write('crates/hc-crypto/tests/vectors/crypto.json', {
   manifests: manifests(),
   signables: signables(),
   signatures: signatures(),
+  prologues: prologues(),
+  defaults: defaults(),
+  judgedManifests: judgedManifests(),
   blockKeys: blockKeys(),
   encrypted: encrypted(),
   encryptedCores: await encryptedCores()

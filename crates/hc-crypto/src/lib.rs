@@ -8,6 +8,7 @@
 //! - [`manifest`]: who may sign a log; its hash is the log's key.
 //! - [`encryption`]: blocks that only those with one more key can read.
 //! - [`verifier`]: signing and checking the head of a log under its manifest.
+//! - [`multisig`]: the signature of several signers.
 //!
 //! Everything is a pure function. Seeds come from the caller; there is no randomness here.
 //!
@@ -30,4 +31,5 @@ pub use encryption::{BlockCipher, DecryptError, block_encryption_key};
 pub use key_pair::{KeyPair, KeyPairError};
 pub use keys::{DiscoveryKey, Hash, Key, KeyParseError, Namespace, PublicKey, Signature};
 pub use manifest::{Manifest, ManifestError, Prologue, Signer};
-pub use verifier::{SignError, Verifier, VerifyError};
+pub use multisig::PartialSignature;
+pub use verifier::{SignError, SignedHead, Verifier, VerifyError};
