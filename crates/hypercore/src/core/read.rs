@@ -74,7 +74,11 @@ impl Core {
         let mut cursor = Cursor::new(node.index);
         loop {
             if let Some(root) = head.roots().iter().find(|root| root.index == node.index) {
-                return if *root == node { Ok(()) } else { Err(altered("it is not the one that was signed")) };
+                return if *root == node {
+                    Ok(())
+                } else {
+                    Err(altered("it is not the one that was signed"))
+                };
             }
             let sibling = cursor.sibling();
             let sibling = disk.tree_node(sibling)?.ok_or_else(|| altered("a node of the tree is missing"))?;

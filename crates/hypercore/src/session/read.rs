@@ -63,9 +63,25 @@ impl Hypercore {
             call(index);
         }
         let timeout = options.timeout.or(self.session.options.timeout).flatten();
-        let block = self.within(timeout, self.core().fetch_block(index)).await?;
+        let block = self.within(timeout, self.fetched(index)).await?;
         self.check_snapshot(index)?;
         Ok(Some(block))
+    }
+
+    /// A block from peers, or from an append. If the log has it now, it is that one: a cut ends the wait.
+    async fn fetched(&self, index: u64) -> Result<Bytes> {
+        let cuts = self.core().watch_cuts();
+        let fetch = self.core().fetch_block(index);
+        if index >= self.length() {
+            return fetch.await;
+        }
+        tokio::select! {
+            biased;
+            block = fetch => block,
+            available = cuts.cut_to(index) => {
+                Err(Error::SnapshotNotAvailable { index, available, discovery_key: *self.discovery_key() })
+            }
+        }
     }
 
     /// A block, if it is stored here.
@@ -202,7 +218,11 @@ impl Hypercore {
     }
 
     /// Blocks from `start` on that are stored here without a hole, as the session sees them; empty if the first one is not.
-    pub(crate) async fn read_chunk(&self, start: u64, end: Option<u64>) -> Result<std::collections::VecDeque<Bytes>> {
+    pub(crate) async fn read_chunk(
+        &self,
+        start: u64,
+        end: Option<u64>,
+    ) -> Result<std::collections::VecDeque<Bytes>> {
         let options = &self.session.options;
         let simple = self.branch().is_none()
             && options.on_seq.is_none()
