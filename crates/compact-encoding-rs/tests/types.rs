@@ -42,11 +42,11 @@ fn texts<T: Display>(items: &[T]) -> Value {
     items.iter().map(T::to_string).collect()
 }
 
-fn f32(value: &Value) -> f32 {
+fn single(value: &Value) -> f32 {
     f32::from_bits(n(value))
 }
 
-fn f64(value: &Value) -> f64 {
+fn double(value: &Value) -> f64 {
     f64::from_bits(t(value))
 }
 
@@ -67,8 +67,8 @@ fn numbers() -> Vec<Type> {
         of("biguint64", |o, v| put::uint64(o, t(v)), |r| Ok(r.uint64()?.to_string().into())),
         of("bigint64", |o, v| put::int64(o, t(v)), |r| Ok(r.int64()?.to_string().into())),
         of("biguint", |o, v| put::biguint(o, &each(v, t::<u64>)), |r| Ok(texts(&r.biguint(9)?))),
-        of("float32", |o, v| put::float32(o, f32(v)), |r| Ok(r.float32()?.to_bits().into())),
-        of("float64", |o, v| put::float64(o, f64(v)), |r| Ok(r.float64()?.to_bits().to_string().into())),
+        of("float32", |o, v| put::float32(o, single(v)), |r| Ok(r.float32()?.to_bits().into())),
+        of("float64", |o, v| put::float64(o, double(v)), |r| Ok(r.float64()?.to_bits().to_string().into())),
         of("date", |o, v| put::date(o, n(v)), |r| Ok(r.date()?.into())),
         of("port", |o, v| put::port(o, n(v)), |r| Ok(r.port()?.into())),
     ]
@@ -84,12 +84,12 @@ fn arrays() -> Vec<Type> {
         of("bigint64array", |o, v| put::int64_array(o, &each(v, t)), |r| Ok(texts(&r.int64_array(9)?))),
         of(
             "float32array",
-            |o, v| put::float32_array(o, &each(v, f32)),
+            |o, v| put::float32_array(o, &each(v, single)),
             |r| Ok(r.float32_array(99)?.iter().map(|float| float.to_bits()).collect()),
         ),
         of(
             "float64array",
-            |o, v| put::float64_array(o, &each(v, f64)),
+            |o, v| put::float64_array(o, &each(v, double)),
             |r| Ok(texts(&r.float64_array(99)?.iter().map(|float| float.to_bits()).collect::<Vec<_>>())),
         ),
         of(
