@@ -102,6 +102,23 @@ fn patched() -> Verifier {
 }
 
 #[test]
+fn g11_g13_a_quorum_signs_what_is_appended_and_not_a_part_of_it() {
+    let (verifier, [a, b, _]) = (patched(), pairs());
+    let change = |length: u64| {
+        let mut batch = Batch::new(&TreeHead::empty(0));
+        (0..length).for_each(|index| batch.append(index.to_string().as_bytes()));
+        batch.finish()
+    };
+    let parts = [part(&verifier, &a, 0, 5, 5), part(&verifier, &b, 0, 5, 9)];
+    let signature = verifier.assemble(&parts).unwrap();
+    let signed = change(5).signed_with(&verifier, signature.clone()).unwrap();
+    assert_eq!((signed.change().head().length(), signed.signature()), (5, &signature[..]));
+    for length in [4, 6, 9] {
+        assert!(change(length).signed_with(&verifier, signature.clone()).is_err(), "length {length}");
+    }
+}
+
+#[test]
 fn g13_a_patch_of_absurd_length_is_refused_and_costs_nothing() {
     let (verifier, [a, b, _]) = (patched(), pairs());
     let parts = [part(&verifier, &a, 0, 5, 5), part(&verifier, &b, 0, 5, 9)];
