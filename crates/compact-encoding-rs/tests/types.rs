@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::str::FromStr;
 
 use compact_encoding::{Decode, DecodeError, Encode, Reader, put};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 /// A type: how its values are written, and read and shown as the script shows them.
@@ -172,4 +173,49 @@ fn what_is_no_value_is_refused() {
     assert!(matches!(Reader::new(&claimed).bits(usize::MAX), Err(DecodeError::OutOfBounds { .. })));
     assert!(matches!(Reader::new(&claimed).bits(64), Err(DecodeError::TooMany { max: 64, .. })));
     assert!(matches!(Reader::new(&claimed).float64_array(usize::MAX), Err(DecodeError::OutOfBounds { .. })));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_a_value_of_each_type_or_an_error(bytes: Vec<u8>) {
+        for kind in [numbers(), arrays(), addresses()].into_iter().flatten() {
+            let mut reader = Reader::new(&bytes);
+            let Ok(value) = (kind.read)(&mut reader) else { continue };
+            let read = bytes.len() - reader.remaining();
+            // what was read, written again, is read as the same; not always from the same bytes, as varints have several forms
+            let mut again = Vec::new();
+            (kind.write)(&mut again, &value);
+            prop_assert!(again.len() <= read, "{}: {value}", kind.name);
+            prop_assert_eq!((kind.read)(&mut Reader::new(&again)), Ok(value), "{}", kind.name);
+        }
+    }
+
+    #[test]
+    fn numbers_come_back_as_they_were(
+        a: i8, b: i16, c: i32, d: i64, e in 0_u64..1 << 40, f in 0_u64..1 << 48, g in 0_u64..1 << 53,
+        words: Vec<u64>, floats: Vec<f64>, bits: Vec<bool>,
+    ) {
+        let mut out = Vec::new();
+        put::int8(&mut out, a);
+        put::int16(&mut out, b);
+        put::int32(&mut out, c);
+        put::int64(&mut out, d);
+        put::uint40(&mut out, e);
+        put::uint48(&mut out, f);
+        put::uint56(&mut out, g);
+        put::int24(&mut out, i32::from(b));
+        put::int56(&mut out, i64::from(c));
+        put::uint64_array(&mut out, &words);
+        put::float64_array(&mut out, &floats);
+        put::bits(&mut out, &bits);
+        let mut reader = Reader::new(&out);
+        prop_assert_eq!((reader.int8()?, reader.int16()?, reader.int32()?, reader.int64()?), (a, b, c, d));
+        prop_assert_eq!((reader.uint40()?, reader.uint48()?, reader.uint56()?), (e, f, g));
+        prop_assert_eq!((reader.int24()?, reader.int56()?), (i32::from(b), i64::from(c)));
+        prop_assert_eq!(reader.uint64_array(usize::MAX)?, words);
+        let same = |(a, b): (&f64, &f64)| a.to_bits() == b.to_bits();
+        prop_assert!(reader.float64_array(usize::MAX)?.iter().zip(&floats).all(same));
+        prop_assert_eq!(reader.bits(usize::MAX)?, bits);
+        prop_assert_eq!(reader.finish(), Ok(()));
+    }
 }
