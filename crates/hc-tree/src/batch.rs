@@ -147,7 +147,7 @@ impl TreeChange {
     /// # Errors
     /// If the log's signers did not sign this head with it.
     pub fn signed_with(self, verifier: &Verifier, signature: Vec<u8>) -> Result<SignedChange, VerifyError> {
-        verifier.verify(&self.head.hash(), self.head.length(), self.head.fork(), &signature)?;
+        verifier.verify_head(&self.head, &signature)?;
         Ok(SignedChange { change: self, signature })
     }
 
