@@ -9,10 +9,11 @@
 //! | append blocks | [`Batch`] → [`TreeChange`] → [`SignedChange`] |
 //! | answer a peer | [`plan`] → fetch the nodes it names → [`ProofPlan::build`] → [`Proof`] |
 //! | take a peer's answer | [`verify`] → [`Unchecked`] → [`Unchecked::confirm`] → [`Verified`] |
+//! | move to a peer's fork | [`Reorg::start`] → [`Reorg::update`] → [`Reorged`] |
 //!
-//! **Trust is a type.** Only a [`SignedChange`], which the local key pair signed, or a [`Verified`], whose hashes lead to a
-//! stored node or to a signed head, may be written. Their constructors are `TreeChange::sign` and `Unchecked::confirm`, and
-//! no others.
+//! **Trust is a type.** Only a [`SignedChange`], which the local key pair signed, or a [`Verified`] or [`Reorged`], whose
+//! hashes lead to a stored node or to a signed head, may be written. Their constructors are `TreeChange::sign`,
+//! `Unchecked::confirm` and `Reorg::finish`, and no others.
 //!
 //! A proof that is refused changes nothing: verification works on copies.
 //!
@@ -28,6 +29,7 @@ pub mod limits;
 mod node;
 mod proof;
 mod reader;
+mod reorg;
 
 pub use batch::{Batch, SignedChange, TreeChange};
 pub use bitfield::LocalBitfield;
@@ -39,3 +41,4 @@ pub use proof::{
     Unchecked, UpgradeProof, UpgradeRequest, Verified, plan, verify,
 };
 pub use reader::{NodeReader, byte_offset, missing_nodes};
+pub use reorg::{Reorg, ReorgWant, Reorged};
