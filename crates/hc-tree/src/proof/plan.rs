@@ -119,10 +119,12 @@ impl Asked {
             }
         }
         let (has_seek, has_upgrade) = (request.seek.is_some(), request.upgrade.is_some());
-        if has_seek && has_upgrade && target.is_some_and(|target| target.index >= from) {
+        let asked = Self { target, has_seek, has_upgrade, from, to, end };
+        // also where an inner node lies on both sides of the upgrade's start: nothing could be the top of both ways
+        if has_seek && has_upgrade && target.is_some_and(|target| !asked.below_upgrade(target)) {
             return Err(RequestError::SeekAndUpgrade);
         }
-        Ok(Self { target, has_seek, has_upgrade, from, to, end })
+        Ok(asked)
     }
 
     /// Whether the target lies in the part of the log that the asking peer knows of.

@@ -1,6 +1,8 @@
 //! A naive tree and log, by the definition, and what a hostile peer does to proofs.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
 
+pub mod json;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -47,24 +49,28 @@ pub fn naive_log(blocks: &[Bytes]) -> (Vec<Node>, BTreeMap<u64, Node>) {
 #[derive(Default, Clone, Debug, PartialEq, Eq)]
 pub struct Stored(pub BTreeMap<u64, Node>);
 
-#[derive(Debug)]
-pub struct Failed;
+#[derive(Debug, PartialEq, Eq)]
+pub enum Failed {
+    Request(RequestError),
+    Missing(MissingNode),
+    Proof(ProofError),
+}
 
 impl From<ProofError> for Failed {
-    fn from(_: ProofError) -> Self {
-        Self
+    fn from(error: ProofError) -> Self {
+        Self::Proof(error)
     }
 }
 
 impl From<RequestError> for Failed {
-    fn from(_: RequestError) -> Self {
-        Self
+    fn from(error: RequestError) -> Self {
+        Self::Request(error)
     }
 }
 
 impl From<MissingNode> for Failed {
-    fn from(_: MissingNode) -> Self {
-        Self
+    fn from(error: MissingNode) -> Self {
+        Self::Missing(error)
     }
 }
 
