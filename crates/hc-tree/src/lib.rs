@@ -9,11 +9,13 @@
 //! | append blocks | [`Batch`] → [`TreeChange`] → [`SignedChange`] |
 //! | answer a peer | [`plan`] → fetch the nodes it names → [`ProofPlan::build`] → [`Proof`] |
 //! | take a peer's answer | [`verify`] → [`Unchecked`] → [`Unchecked::confirm`] → [`Verified`] |
+//! | take a proof with nothing but the key | [`RemoteProof::verify`] → [`RemoteHead`] |
+//! | get lost roots back | [`StoredHead::recover`] → [`Recovered`] |
 //! | move to a peer's fork | [`Reorg::start`] → [`Reorg::update`] → [`Reorged`] |
 //!
-//! **Trust is a type.** Only a [`SignedChange`], which the local key pair signed, or a [`Verified`] or [`Reorged`], whose
-//! hashes lead to a stored node or to a signed head, may be written. Their constructors are `TreeChange::sign`,
-//! `Unchecked::confirm` and `Reorg::finish`, and no others.
+//! **Trust is a type.** Only a [`SignedChange`], which the local key pair signed, or a [`Verified`], [`Reorged`] or
+//! [`Recovered`], whose hashes lead to a stored node or to a signed head, may be written. Their constructors are
+//! `TreeChange::sign`, `Unchecked::confirm`, `Reorg::finish` and `StoredHead::recover`, and no others.
 //!
 //! A proof that is refused changes nothing: verification works on copies.
 //!
@@ -29,6 +31,8 @@ pub mod limits;
 mod node;
 mod proof;
 mod reader;
+mod recover;
+mod remote;
 mod reorg;
 
 pub use batch::{Batch, SignedChange, TreeChange};
@@ -38,7 +42,9 @@ pub use head::TreeHead;
 pub use node::Node;
 pub use proof::{
     BlockProof, BlockRequest, HashProof, HashRequest, Proof, ProofPlan, ProofRequest, SeekProof, SeekRequest,
-    Unchecked, UpgradeProof, UpgradeRequest, Verified, plan, verify,
+    Unchecked, UpgradeProof, UpgradeRequest, Verified, plan, verify, verify_alone,
 };
 pub use reader::{NodeReader, byte_offset, missing_nodes};
+pub use recover::{Recovered, StoredHead, recovery_request};
+pub use remote::{REFERRER, RemoteHead, RemoteProof, is_referred_by};
 pub use reorg::{Reorg, ReorgWant, Reorged};

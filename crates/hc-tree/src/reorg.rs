@@ -22,7 +22,7 @@ use crate::error::ProofError;
 use crate::flat::{self, Cursor};
 use crate::head::TreeHead;
 use crate::node::Node;
-use crate::proof::{HashRequest, Proof, Verified, verify};
+use crate::proof::{HashRequest, Proof, Verified, verify, verify_alone};
 use crate::reader::NodeReader;
 
 /// A head of another fork that is signed, on the way to knowing what it shares with ours.
@@ -96,7 +96,7 @@ impl Reorg {
         if proof.fork <= ours.fork() {
             return Err(ProofError::Fork { ours: ours.fork(), theirs: proof.fork }.into());
         }
-        let verified = verify(&TreeHead::empty(proof.fork), proof)?.confirm(None, verifier)?;
+        let verified = verify_alone(proof, verifier)?;
         let (head, signature) = verified.upgrade().ok_or(ProofError::Empty)?;
         let from = Left { fork: ours.fork(), length: ours.length() };
         let (head, signature) = (head.clone(), signature.to_vec());
