@@ -184,6 +184,7 @@ function anyRequest(length, bytes) {
 }
 
 const combinations = []
+const places = []
 {
   const core = await open(null, { keyPair })
   for (let length = 1; length <= 24; length++) {
@@ -195,6 +196,12 @@ const combinations = []
       refused = null
       const proof = await proveSeek(core, request)
       combinations.push({ at: length, ...request, proof, refused })
+    }
+  }
+  for (const padding of [0, PADDING]) {
+    for (let bytes = 0; bytes <= core.byteLength - core.length * padding + 1; bytes++) {
+      const seeker = MerkleTree.seek(core.state, bytes, padding)
+      places.push([padding, bytes, await seeker.update()])
     }
   }
   await core.close()
@@ -278,6 +285,7 @@ write('crates/hc-tree/tests/vectors/tree.json', {
   proofs,
   seeks: seekProofs,
   combinations,
+  places,
   reorgs,
   remotes,
   recoveries

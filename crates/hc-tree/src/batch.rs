@@ -2,10 +2,12 @@
 
 use hc_crypto::{KeyPair, SignError, Verifier};
 
-use crate::flat::Cursor;
+use crate::error::MissingNode;
+use crate::flat::{self, Cursor};
 use crate::head::TreeHead;
 use crate::limits::MAX_BYTES;
 use crate::node::Node;
+use crate::reader::NodeReader;
 
 /// Appends to a tree, in memory.
 #[derive(Debug, Clone)]
@@ -87,6 +89,37 @@ impl Batch {
     /// Nodes whose sizes nothing covers: both of a pair are what a peer says, and the hash above covers only their sum.
     pub(crate) fn unfixed(&self) -> &[u64] {
         &self.unfixed
+    }
+
+    /// Goes back to a shorter length. What lies beyond is forgotten; roots that this batch did not make come from the reader.
+    ///
+    /// # Errors
+    /// What the reader returns, and [`MissingNode`] if a root is nowhere; the batch is as it was then.
+    pub fn checkout<R: NodeReader>(&mut self, length: u64, reader: &R) -> Result<(), R::Error>
+    where
+        R::Error: From<MissingNode>,
+    {
+        let mut roots = Vec::new();
+        for index in flat::full_roots(length) {
+            let own = self.roots.iter().chain(&self.nodes).find(|node| node.index == index).copied();
+            let root = match own {
+                Some(own) => Some(own),
+                None if flat::right_span(index) / 2 < self.ancestors => reader.node(index)?,
+                None => None,
+            };
+            roots.push(root.ok_or(MissingNode { index })?);
+        }
+        self.byte_length = roots.iter().fold(0, |sum, root| sum.saturating_add(root.size));
+        self.roots = roots;
+        self.length = length;
+        self.ancestors = self.ancestors.min(length);
+        self.nodes.retain(|node| flat::right_span(node.index) / 2 < length);
+        Ok(())
+    }
+
+    /// Forgets the nodes that whoever has the first so many blocks has already: those of these blocks alone.
+    pub fn prune(&mut self, length: u64) {
+        self.nodes.retain(|node| flat::right_span(node.index) / 2 >= length);
     }
 
     /// What was appended, as a change of the tree.

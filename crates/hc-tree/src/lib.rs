@@ -34,6 +34,7 @@ mod reader;
 mod recover;
 mod remote;
 mod reorg;
+mod seek;
 
 pub use batch::{Batch, SignedChange, TreeChange};
 pub use bitfield::LocalBitfield;
@@ -48,3 +49,4 @@ pub use reader::{NodeReader, byte_offset, missing_nodes};
 pub use recover::{Recovered, StoredHead, recovery_request};
 pub use remote::{REFERRER, RemoteHead, RemoteProof, is_referred_by};
 pub use reorg::{Reorg, ReorgWant, Reorged};
+pub use seek::{Seek, byte_range, seek, upgradeable};

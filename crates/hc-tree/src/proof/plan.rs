@@ -8,6 +8,7 @@ use crate::flat::{self, Cursor};
 use crate::head::TreeHead;
 use crate::limits::MAX_LENGTH;
 use crate::reader::{NodeReader, byte_offset};
+use crate::seek::content;
 
 use super::types::{ProofRequest, SeekRequest};
 
@@ -247,7 +248,7 @@ where
         return Ok(root);
     }
     let node = reader.node(root)?.ok_or(MissingNode { index: root })?;
-    if unpadded(node.size, root, seek.padding) <= bytes {
+    if content(node.size, root, seek.padding) <= bytes {
         return Err(elsewhere.into());
     }
     descend(reader, root, bytes, seek.padding)
@@ -261,7 +262,7 @@ where
     let mut bytes = seek.bytes;
     for root in flat::full_roots(end / 2) {
         let node = reader.node(root)?.ok_or(MissingNode { index: root })?;
-        let size = unpadded(node.size, root, seek.padding);
+        let size = content(node.size, root, seek.padding);
         if bytes == size {
             return Ok(root);
         }
@@ -283,7 +284,7 @@ fn descend<R: NodeReader>(reader: &R, root: u64, mut bytes: u64, padding: u64) -
         let above = cursor.index();
         let Some(left) = cursor.left_child() else { return Ok(above) };
         let Some(node) = reader.node(left)? else { return Ok(above) };
-        let size = unpadded(node.size, left, padding);
+        let size = content(node.size, left, padding);
         if size == bytes {
             return Ok(left);
         }
@@ -292,8 +293,4 @@ fn descend<R: NodeReader>(reader: &R, root: u64, mut bytes: u64, padding: u64) -
             cursor.sibling();
         }
     }
-}
-
-const fn unpadded(size: u64, index: u64, padding: u64) -> u64 {
-    size.saturating_sub(padding.saturating_mul(flat::count_blocks(index)))
 }
