@@ -7,6 +7,8 @@
 //! | to | use |
 //! | --- | --- |
 //! | append blocks | [`Batch`] → [`TreeChange`] → [`SignedChange`] |
+//! | shorten the log | [`truncate`] → [`TreeChange`] → [`SignedChange`] |
+//! | clear blocks | [`cleared_nodes`] |
 //! | answer a peer | [`plan`] → fetch the nodes it names → [`ProofPlan::build`] → [`Proof`] |
 //! | take a peer's answer | [`verify`] → [`Unchecked`] → [`Unchecked::confirm`] → [`Verified`] |
 //! | take a proof with nothing but the key | [`RemoteProof::verify`] → [`RemoteHead`] |
@@ -15,7 +17,8 @@
 //!
 //! **Trust is a type.** Only a [`SignedChange`], which the local key pair signed, or a [`Verified`], [`Reorged`] or
 //! [`Recovered`], whose hashes lead to a stored node or to a signed head, may be written. Their constructors are
-//! `TreeChange::sign`, `Unchecked::confirm`, `Reorg::finish` and `StoredHead::recover`, and no others.
+//! `TreeChange::sign`, `TreeChange::signed_with`, `Unchecked::confirm`, `Reorg::finish` and `StoredHead::recover`, and no
+//! others. A [`Draft`] is what a named session writes, where no peer looks.
 //!
 //! A proof that is refused changes nothing: verification works on copies.
 //!
@@ -24,6 +27,7 @@
 
 mod batch;
 pub mod bitfield;
+mod clear;
 mod error;
 pub mod flat;
 mod head;
@@ -35,9 +39,11 @@ mod recover;
 mod remote;
 mod reorg;
 mod seek;
+mod truncate;
 
-pub use batch::{Batch, SignedChange, TreeChange};
+pub use batch::{Batch, Draft, SignedChange, TreeChange};
 pub use bitfield::LocalBitfield;
+pub use clear::cleared_nodes;
 pub use error::{HeadError, MissingNode, ProofError, RequestError};
 pub use head::TreeHead;
 pub use node::Node;
@@ -50,3 +56,4 @@ pub use recover::{Recovered, StoredHead, recovery_request};
 pub use remote::{REFERRER, RemoteHead, RemoteProof, is_referred_by};
 pub use reorg::{Reorg, ReorgWant, Reorged};
 pub use seek::{Seek, byte_range, seek, upgradeable};
+pub use truncate::{RemovedNodes, head_at, truncate};

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 
 use hc_crypto::Verifier;
 
+use crate::batch::TreeChange;
 use crate::error::ProofError;
 use crate::flat::{self, Cursor};
 use crate::head::TreeHead;
@@ -55,14 +56,12 @@ pub struct ReorgWant {
     pub nodes: u64,
 }
 
-/// A head of another fork that is signed, and the blocks that it shares with ours: it may be written.
+/// A change to another fork whose head is signed: it may be written.
 #[derive(Debug, Clone)]
 pub struct Reorged {
     from: Left,
-    head: TreeHead,
+    change: TreeChange,
     signature: Vec<u8>,
-    nodes: Vec<Node>,
-    ancestors: u64,
 }
 
 impl ReorgWant {
@@ -164,8 +163,8 @@ impl Reorg {
     #[must_use]
     pub fn finish(self) -> Option<Reorged> {
         let Self { from, head, signature, nodes, differs, ancestors } = self;
-        let nodes = nodes.into_values().collect();
-        differs.is_none().then_some(Reorged { from, head, signature, nodes, ancestors })
+        let change = TreeChange::reorg(from.length, ancestors, head, nodes.into_values().collect());
+        differs.is_none().then_some(Reorged { from, change, signature })
     }
 
     /// Goes down as far as what was proven leads.
@@ -206,23 +205,12 @@ impl Reorg {
 }
 
 impl Reorged {
-    /// Blocks that stay. All from there on go, and with them their nodes and those above them, before
-    /// [`nodes`](Self::nodes) are written.
+    /// The change: its ancestors are the blocks that the forks share, its nodes are the new roots and what leads from them to
+    /// the blocks that stay. All blocks behind the ancestors go, and the nodes that it says are
+    /// [removed](TreeChange::removed), before the new ones are written.
     #[must_use]
-    pub const fn ancestors(&self) -> u64 {
-        self.ancestors
-    }
-
-    /// Whether this was worked out from this head, and so may replace it.
-    #[must_use]
-    pub fn replaces(&self, head: &TreeHead) -> bool {
-        self.from == Left { fork: head.fork(), length: head.length() }
-    }
-
-    /// The new head.
-    #[must_use]
-    pub const fn head(&self) -> &TreeHead {
-        &self.head
+    pub const fn change(&self) -> &TreeChange {
+        &self.change
     }
 
     /// The signature of the new head.
@@ -231,10 +219,16 @@ impl Reorged {
         &self.signature
     }
 
-    /// The nodes to store, in order: the new roots, and what leads from them to the blocks that stay.
+    /// Whether this was worked out from this head, and so may replace it.
     #[must_use]
-    pub fn nodes(&self) -> &[Node] {
-        &self.nodes
+    pub fn replaces(&self, head: &TreeHead) -> bool {
+        self.from == Left { fork: head.fork(), length: head.length() }
+    }
+
+    /// The new head and its signature.
+    #[must_use]
+    pub fn into_head(self) -> (TreeHead, Vec<u8>) {
+        (self.change.into_head(), self.signature)
     }
 }
 
