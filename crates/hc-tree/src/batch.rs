@@ -2,10 +2,12 @@
 
 use hc_crypto::{KeyPair, SignError, Verifier, VerifyError};
 
-use crate::flat::Cursor;
+use crate::error::MissingNode;
+use crate::flat::{self, Cursor};
 use crate::head::TreeHead;
 use crate::limits::MAX_BYTES;
 use crate::node::Node;
+use crate::reader::NodeReader;
 
 /// Appends to a tree, in memory.
 #[derive(Debug, Clone)]
@@ -95,6 +97,37 @@ impl Batch {
         &self.unfixed
     }
 
+    /// Goes back to a shorter length. What lies beyond is forgotten; roots that this batch did not make come from the reader.
+    ///
+    /// # Errors
+    /// What the reader returns, and [`MissingNode`] if a root is nowhere; the batch is as it was then.
+    pub fn checkout<R: NodeReader>(&mut self, length: u64, reader: &R) -> Result<(), R::Error>
+    where
+        R::Error: From<MissingNode>,
+    {
+        let mut roots = Vec::new();
+        for index in flat::full_roots(length) {
+            let own = self.roots.iter().chain(&self.nodes).find(|node| node.index == index).copied();
+            let root = match own {
+                Some(own) => Some(own),
+                None if flat::right_span(index) / 2 < self.ancestors => reader.node(index)?,
+                None => None,
+            };
+            roots.push(root.ok_or(MissingNode { index })?);
+        }
+        self.byte_length = roots.iter().fold(0, |sum, root| sum.saturating_add(root.size));
+        self.roots = roots;
+        self.length = length;
+        self.ancestors = self.ancestors.min(length);
+        self.nodes.retain(|node| flat::right_span(node.index) / 2 < length);
+        Ok(())
+    }
+
+    /// Forgets the nodes that whoever has the first so many blocks has already: those of these blocks alone.
+    pub fn prune(&mut self, length: u64) {
+        self.nodes.retain(|node| flat::right_span(node.index) / 2 >= length);
+    }
+
     /// What was appended, as a change of the tree.
     #[must_use]
     pub fn finish(self) -> TreeChange {
@@ -116,6 +149,11 @@ impl TreeChange {
     /// A change that leaves the first blocks of a log and takes the rest away.
     pub(crate) const fn truncation(before: u64, head: TreeHead) -> Self {
         Self { before, ancestors: head.length(), head, nodes: Vec::new() }
+    }
+
+    /// A change to another fork, which has the first blocks of this log.
+    pub(crate) const fn reorg(before: u64, ancestors: u64, head: TreeHead, nodes: Vec<Node>) -> Self {
+        Self { before, ancestors, head, nodes }
     }
 
     /// Blocks that there were before.
@@ -140,6 +178,10 @@ impl TreeChange {
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    pub(crate) fn into_head(self) -> TreeHead {
+        self.head
     }
 
     /// Takes a signature of the new head that was made elsewhere, such as that of a quorum.

@@ -7,6 +7,7 @@
 //! and [`Unchecked::confirm`] compares that node, and the signature of a new head.
 
 mod build;
+mod codec;
 mod plan;
 mod types;
 mod verify;
@@ -17,4 +18,4 @@ pub use types::{
     BlockProof, BlockRequest, HashProof, HashRequest, Proof, ProofRequest, SeekProof, SeekRequest,
     UpgradeProof, UpgradeRequest,
 };
-pub use verify::{Unchecked, Verified, verify};
+pub use verify::{Unchecked, Verified, verify, verify_alone};

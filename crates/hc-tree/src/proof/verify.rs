@@ -95,6 +95,17 @@ pub fn verify(head: &TreeHead, proof: &Proof) -> Result<Unchecked, ProofError> {
     Ok(Unchecked { nodes, claimed, upgrade, anchor: top, block })
 }
 
+/// Checks a proof as one who has nothing of the log: it must lead to a head that is signed, and all of it must be part of that.
+///
+/// # Errors
+/// [`ProofError`].
+pub fn verify_alone(proof: &Proof, verifier: Option<&Verifier>) -> Result<Verified, ProofError> {
+    if proof.upgrade.is_none() {
+        return Err(ProofError::Empty);
+    }
+    verify(&TreeHead::empty(proof.fork), proof)?.confirm(None, verifier)
+}
+
 impl Unchecked {
     /// The stored node that the proof must lead to, if it is not all part of a new head.
     #[must_use]

@@ -4,7 +4,7 @@ use std::ops::RangeBounds;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use hc_tree::Sought;
+use hc_tree::Seek;
 
 use super::Hypercore;
 use crate::core::Core;
@@ -176,12 +176,12 @@ impl Hypercore {
             }
             loop {
                 match self.sought(bytes).await? {
-                    Sought::Found { block, offset } => return Ok(Some((block, offset))),
-                    Sought::Below { index } if wait => {
-                        // a block from below the node brings the nodes above it
-                        self.core().fetch_block(hc_tree::flat::left_span(index) / 2).await?;
+                    Seek::Block { index, offset } => return Ok(Some((index, offset))),
+                    Seek::Within { start, .. } if wait => {
+                        // a block brings the nodes above it
+                        self.core().fetch_block(start).await?;
                     }
-                    Sought::Beyond if wait && self.core().has_peers() && !self.writable() => {
+                    Seek::Beyond if wait && self.core().has_peers() && !self.writable() => {
                         if !self.core().fetch_upgrade().await? {
                             return Ok(None);
                         }
@@ -193,7 +193,7 @@ impl Hypercore {
         self.within(timeout, search).await
     }
 
-    async fn sought(&self, bytes: u64) -> Result<Sought> {
+    async fn sought(&self, bytes: u64) -> Result<Seek> {
         let (core, branch, padding) = (self.core().clone(), self.session.branch.clone(), self.padding());
         blocking(move || core.seek(branch.as_deref(), bytes, padding)).await
     }
