@@ -2,6 +2,8 @@
 //!
 //! Both are programs of `hc-fuzz`, built with optimisation: unoptimised they reach a twentieth of the inputs.
 
+use std::path::{Path, PathBuf};
+
 use crate::{Outcome, setup, shell};
 
 /// Seconds for each decoder where the whole has to be quick; a machine gets three times as many.
@@ -11,8 +13,8 @@ const SHORT_INPUTS: &str = "1000000";
 
 /// `--short`, or any options of `hc-fuzz`.
 pub(crate) fn run(args: &[String]) -> Outcome {
-    let folder = shell::build(&["hc-fuzz"], true)?;
-    let mut options = vec!["--out".to_owned(), folder.with_file_name("fuzz").display().to_string()];
+    let folder = build()?;
+    let mut options = vec!["--out".to_owned(), folder.join("found").display().to_string()];
     for arg in args {
         match arg.as_str() {
             "--short" => options.extend(["--seconds".into(), SHORT_SECONDS.into()]),
@@ -25,7 +27,7 @@ pub(crate) fn run(args: &[String]) -> Outcome {
 /// `--inputs N`, `--seed N`.
 pub(crate) fn differential(args: &[String]) -> Outcome {
     setup::run(setup::Node::Needed)?;
-    let folder = shell::build(&["hc-fuzz"], true)?;
+    let folder = build()?;
     let mut options = vec!["--differential".to_owned()];
     if !args.iter().any(|arg| arg == "--inputs") {
         options.extend(["--inputs".into(), SHORT_INPUTS.into()]);
@@ -34,7 +36,14 @@ pub(crate) fn differential(args: &[String]) -> Outcome {
     start(&folder, &options)
 }
 
-fn start(folder: &std::path::Path, options: &[String]) -> Outcome {
+/// Builds in a profile of its own, with overflow checks and debug assertions. The folder of the program.
+fn build() -> Result<PathBuf, String> {
+    shell::run("cargo", &["build", "--locked", "--profile", "fuzz", "--package", "hc-fuzz"])?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| shell::root().join("target"), PathBuf::from);
+    Ok(target.join("fuzz"))
+}
+
+fn start(folder: &Path, options: &[String]) -> Outcome {
     let program = folder.join("hc-fuzz").display().to_string();
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     shell::run(&program, &options)

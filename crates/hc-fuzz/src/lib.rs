@@ -12,6 +12,7 @@
 //! as something that is not written and read as the same again. `cargo xtask fuzz` and `cargo xtask differential` run it.
 //! Every run prints its seed, from which it replays.
 
+pub mod differential;
 pub mod engine;
 pub mod mutate;
 pub mod probe;

@@ -18,6 +18,8 @@ hc-fuzz [OPTIONS]
   --seed N               replays a run; without it one is drawn, and printed
   --jobs N               targets at a time (default: processors)
   --input FILE           runs this one input of one target
+  --differential         compares with Node instead; --target names one codec
+  --inputs N             so many inputs of the comparison (default 1000000)
   --out FOLDER           where inputs that fail are written (default target/fuzz)";
 
 /// What was asked for.
@@ -31,6 +33,8 @@ struct Options {
     out: String,
     input: Option<String>,
     list: bool,
+    differential: bool,
+    inputs: u64,
     /// This process runs one target itself; from this execution on inputs are written down before they are run.
     child: Option<Option<u64>>,
 }
@@ -46,12 +50,16 @@ impl Options {
             out: "target/fuzz".into(),
             input: None,
             list: false,
+            differential: false,
+            inputs: 1_000_000,
             child: None,
         };
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
             match arg.as_str() {
                 "--list" => options.list = true,
+                "--differential" => options.differential = true,
+                "--inputs" => options.inputs = number(&value()?)?,
                 "--target" => options.targets.push(value()?),
                 "--seconds" => options.seconds = number(&value()?)?,
                 "--executions" => options.executions = number(&value()?)?,
@@ -82,11 +90,33 @@ fn drawn() -> u64 {
     u64::from(now.subsec_nanos()) ^ now.as_secs() << 20 & 0xffff_ffff
 }
 
+/// Compares decoders with Node's, and says what came of it.
+fn compare(options: &Options) -> Result<(), String> {
+    println!("differential: {} inputs, seed {}", options.inputs, options.seed);
+    let only = options.targets.first().map(String::as_str);
+    let report = hc_fuzz::differential::compare(options.seed, options.inputs, only)?;
+    println!("{:<18} {:>10} {:>10}", "codec", "inputs", "both take");
+    for (name, (inputs, taken)) in &report.codecs {
+        println!("{name:<18} {inputs:>10} {taken:>10}");
+    }
+    for (name, times) in &report.known {
+        println!("known difference, {name}: {times} times");
+    }
+    if report.found.is_empty() {
+        println!("{} inputs, no other difference", report.inputs);
+        return Ok(());
+    }
+    Err(format!("seed {}: differs from Node\n  {}", options.seed, report.found.join("\n  ")))
+}
+
 fn main() -> ExitCode {
     let outcome = Options::parse(std::env::args().skip(1)).and_then(|options| {
         if options.list {
             hc_fuzz::targets::all().iter().for_each(|target| println!("{}", target.name));
             return Ok(());
+        }
+        if options.differential {
+            return compare(&options);
         }
         match (&options.input, options.child) {
             (Some(file), _) => run::one_input(&options, file),

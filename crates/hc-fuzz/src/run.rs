@@ -52,7 +52,7 @@ pub(crate) fn child(options: &Options, trace: Option<u64>) -> Result<(), String>
     let [target] = chosen(options)?[..] else { return Err("a child runs one target".into()) };
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let traced = file_of(options, &target, "trace");
-    std::thread::spawn(|| {
+    std::thread::spawn(move || {
         let mut last = (0, Instant::now());
         loop {
             std::thread::sleep(Duration::from_millis(500));
@@ -60,7 +60,7 @@ pub(crate) fn child(options: &Options, trace: Option<u64>) -> Result<(), String>
             if now != last.0 {
                 last = (now, Instant::now());
             } else if last.1.elapsed() > HANG && now > 0 {
-                eprintln!("execution {now} does not end");
+                eprintln!("{}: an input does not end, after {now}", target.name);
                 std::process::abort();
             }
         }

@@ -32,6 +32,11 @@ pub fn all() -> Vec<Target> {
     .concat()
 }
 
+/// The inputs that a target begins with; none if there is no such target.
+pub fn seeds(name: &str, rng: &mut Rng) -> Vec<Vec<u8>> {
+    all().iter().find(|target| target.name == name).map_or_else(Vec::new, |target| (target.seeds)(rng))
+}
+
 /// A target of one decoder, which costs no more than the rule.
 const fn decoder(
     name: &'static str,
