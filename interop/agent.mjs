@@ -1,7 +1,8 @@
 // The Node peer: Hypercore and Corestore behind JSON lines on standard input and output, the same operations as
 // crates/hc-agent. One object a line; bytes are base64, keys lower-case hex. Ends with its input.
 import { createInterface } from 'node:readline'
-import { operations, closeEverything } from './agent/operations.mjs'
+import { closeEverything } from './agent/handles.mjs'
+import { operations } from './agent/operations.mjs'
 
 function write(message) {
   process.stdout.write(JSON.stringify(message) + '\n')
