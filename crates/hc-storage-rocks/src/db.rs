@@ -4,17 +4,19 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use hc_storage::keys::Key;
 use hc_storage::kv::Visit;
 use hc_storage::{Kv, KvRead, Op, StorageError, WriteBatch};
-use parking_lot::{RwLock, RwLockReadGuard};
-use rocksdb::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use rocksdb::{ColumnFamily, DB, ReadOptions};
 
 use crate::device_file::DeviceFile;
 use crate::options::{self, COLUMN_FAMILY};
 use crate::session_id;
+use crate::snapshot::Snapshot;
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -22,13 +24,15 @@ type Result<T> = std::result::Result<T, StorageError>;
 pub struct RocksKv {
     open: RwLock<Option<Open>>,
     read_only: bool,
+    /// Snapshots that are still held: they go with the database.
+    snapshots: Mutex<Vec<Weak<Snapshot>>>,
     /// Set by a failed sync: what is on the device is then not known.
     poisoned: AtomicBool,
 }
 
 /// Dropped in this order: the lock is the last to go.
 struct Open {
-    db: DB,
+    db: Arc<DB>,
     /// Options of reading one value: made once, since each is an allocation.
     point: ReadOptions,
     _device: Option<DeviceFile>,
@@ -70,8 +74,13 @@ impl RocksKv {
 
     fn over(db: DB, device: Option<DeviceFile>) -> Self {
         let read_only = device.is_none();
-        let open = RwLock::new(Some(Open { db, point: ReadOptions::default(), _device: device }));
-        Self { open, read_only, poisoned: AtomicBool::new(false) }
+        let open = Open { db: Arc::new(db), point: ReadOptions::default(), _device: device };
+        Self {
+            open: RwLock::new(Some(open)),
+            read_only,
+            snapshots: Mutex::default(),
+            poisoned: AtomicBool::new(false),
+        }
     }
 
     fn with<T>(&self, work: impl FnOnce(&DB, &ColumnFamily) -> Result<T>) -> Result<T> {
@@ -88,7 +97,7 @@ fn make_private(dir: &Path) -> Result<()> {
     made.map_err(|error| StorageError::io("making the directory", error))
 }
 
-fn family(db: &DB) -> Result<&ColumnFamily> {
+pub(crate) fn family(db: &DB) -> Result<&ColumnFamily> {
     db.cf_handle(COLUMN_FAMILY)
         .ok_or_else(|| StorageError::Unsupported("the database has no column family `corestore`".into()))
 }
@@ -131,20 +140,20 @@ impl KvRead for RocksKv {
     }
 }
 
-fn to_bytes(
+pub(crate) fn to_bytes(
     value: std::result::Result<Option<rocksdb::DBPinnableSlice<'_>>, rocksdb::Error>,
 ) -> Result<Option<Bytes>> {
     Ok(value.map_err(reading)?.map(|value| Bytes::copy_from_slice(&value)))
 }
 
-fn bounded(start: &[u8], end: &[u8]) -> ReadOptions {
+pub(crate) fn bounded(start: &[u8], end: &[u8]) -> ReadOptions {
     let mut options = ReadOptions::default();
     // RocksDB takes the upper bound as given; one below the start would be an error in debug builds
     options.set_iterate_upper_bound(if end > start { end } else { start });
     options
 }
 
-fn scan(
+pub(crate) fn scan(
     db: &DB,
     family: &ColumnFamily,
     options: ReadOptions,
@@ -162,32 +171,6 @@ fn scan(
     entries.status().map_err(reading)
 }
 
-/// A moment of the database.
-struct Moment<'a> {
-    db: &'a DB,
-    family: &'a ColumnFamily,
-    snapshot: SnapshotWithThreadMode<'a, DB>,
-}
-
-impl KvRead for Moment<'_> {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>> {
-        to_bytes(self.snapshot.get_pinned_cf(self.family, key))
-    }
-
-    fn multi_get(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>> {
-        let mut options = ReadOptions::default();
-        options.set_snapshot(&self.snapshot);
-        let values = self.db.batched_multi_get_cf_opt(self.family, keys, false, &options);
-        values.into_iter().map(to_bytes).collect()
-    }
-
-    fn scan(&self, start: &[u8], end: &[u8], visit: &mut Visit<'_>) -> Result<()> {
-        let mut options = bounded(start, end);
-        options.set_snapshot(&self.snapshot);
-        scan(self.db, self.family, options, start, visit)
-    }
-}
-
 /// How long an operation is in RocksDB's form of a batch, or a little more: so that the batch is allocated once.
 fn bytes_of(op: &Op) -> usize {
     const FRAME: usize = 16;
@@ -200,11 +183,14 @@ fn bytes_of(op: &Op) -> usize {
 }
 
 impl Kv for RocksKv {
-    fn with_snapshot(&self, read: &mut dyn FnMut(&dyn KvRead)) -> Result<()> {
-        self.with(|db, family| {
-            read(&Moment { db, family, snapshot: db.snapshot() });
-            Ok(())
-        })
+    fn snapshot(&self) -> Result<Arc<dyn Kv>> {
+        let open = self.open.read();
+        let db = &open.as_ref().ok_or(StorageError::Closed)?.db;
+        let snapshot = Arc::new(Snapshot::of(db));
+        let mut held = self.snapshots.lock();
+        held.retain(|snapshot| snapshot.strong_count() > 0);
+        held.push(Arc::downgrade(&snapshot));
+        Ok(snapshot)
     }
 
     fn commit(&self, batch: WriteBatch) -> Result<()> {
@@ -251,7 +237,11 @@ impl Kv for RocksKv {
     }
 
     fn close(&self) -> Result<()> {
-        drop(self.open.write().take());
+        let open = self.open.write().take();
+        for snapshot in self.snapshots.lock().drain(..).filter_map(|held| held.upgrade()) {
+            snapshot.release();
+        }
+        drop(open);
         Ok(())
     }
 }

@@ -17,5 +17,6 @@ mod db;
 mod device_file;
 mod options;
 mod session_id;
+mod snapshot;
 
 pub use db::RocksKv;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::error::StorageError;
 use crate::keys::Key;
 use crate::kv::{Kv, KvRead, WriteBatch};
 use crate::mem::MemKv;
@@ -91,15 +92,16 @@ fn batches_apply_in_order(kv: &dyn Kv) {
 }
 
 fn snapshots(kv: &dyn Kv) {
-    let mut seen = Vec::new();
-    kv.with_snapshot(&mut |moment| {
-        fill(kv, &[("during", "x")]);
-        seen.push(moment.get(b"during").unwrap());
-        seen.extend(moment.multi_get(&[key("during"), key("b")]).unwrap());
-        assert_eq!(between(moment, "a", "z"), ["b", "d", "e"], "a snapshot does not see what comes after it");
-    })
-    .unwrap();
-    assert_eq!(seen, [None, None, Some(Bytes::new())]);
+    let moment = kv.snapshot().unwrap();
+    fill(kv, &[("during", "x")]);
+    assert_eq!(moment.get(b"during").unwrap(), None, "a snapshot does not see what comes after it");
+    assert_eq!(moment.multi_get(&[key("during"), key("b")]).unwrap(), [None, Some(Bytes::new())]);
+    assert_eq!(between(moment.as_ref(), "a", "z"), ["b", "d", "e"]);
+    assert_eq!(between(moment.snapshot().unwrap().as_ref(), "a", "z"), ["b", "d", "e"]);
+    let mut batch = WriteBatch::new();
+    batch.put(key("into the past"), Bytes::new());
+    assert!(matches!(moment.commit(batch), Err(StorageError::ReadOnly)), "nobody writes into the past");
+    moment.close().unwrap();
     assert_eq!(kv.get(b"during").unwrap(), Some(Bytes::from_static(b"x")));
 }
 

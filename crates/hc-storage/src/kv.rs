@@ -3,6 +3,7 @@
 //! Synchronous: callers decide what may wait for a disk. Keys are ordered as bytes.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -37,11 +38,12 @@ pub trait KvRead {
 
 /// An engine.
 pub trait Kv: KvRead + Send + Sync + 'static {
-    /// Shows one moment of the engine: what is written meanwhile is not seen.
+    /// The engine as it is at this moment: what is written later is not seen. It can be read until the engine is closed, and
+    /// refuses to be written with [`StorageError::ReadOnly`].
     ///
     /// # Errors
     /// As [`KvRead::get`].
-    fn with_snapshot(&self, read: &mut dyn FnMut(&dyn KvRead)) -> Result<()>;
+    fn snapshot(&self) -> Result<Arc<dyn Kv>>;
 
     /// Writes a batch, whole or not at all. It then survives the end of the process; a power loss only after a
     /// [`sync`](Self::sync).
@@ -112,6 +114,17 @@ impl WriteBatch {
     #[must_use]
     pub fn ops(&self) -> &[Op] {
         &self.ops
+    }
+
+    /// Adds changes behind those that are there.
+    pub fn extend(&mut self, ops: impl IntoIterator<Item = Op>) {
+        self.ops.extend(ops);
+    }
+
+    /// The changes, in order.
+    #[must_use]
+    pub fn into_ops(self) -> Vec<Op> {
+        self.ops
     }
 
     /// Whether nothing changes.

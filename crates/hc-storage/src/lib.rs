@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`kv`] | the engine's interface: [`Kv`], [`WriteBatch`] |
 //! | [`mem`] | an engine in memory |
+//! | [`Atom`] | an engine over an engine, whose writes wait to be made together |
 //! | [`keys`] | every key of a store, as bytes |
 //! | [`records`] | every record of a store, as bytes |
 //! | [`Store`] | the store: its counters, its cores by discovery key and by name |
@@ -18,6 +19,7 @@
 //! Follows npm hypercore-storage 3.3.1, `index.js`, `lib/keys.js`, `lib/tx.js` and `encoding/spec/hyperschema/index.js`.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used))]
 
+mod atom;
 #[cfg(feature = "test-util")]
 pub mod conformance;
 mod core_storage;
@@ -31,6 +33,7 @@ mod order;
 pub mod records;
 mod store;
 
+pub use atom::Atom;
 pub use core_storage::{CorePointers, CoreStorage};
 pub use core_write::CoreWrite;
 pub use error::{StorageError, TreeFault};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
@@ -17,6 +18,7 @@ type Map = BTreeMap<Vec<u8>, Bytes>;
 #[derive(Debug, Default)]
 pub struct MemKv {
     map: RwLock<Map>,
+    read_only: bool,
 }
 
 impl MemKv {
@@ -64,13 +66,15 @@ impl KvRead for MemKv {
 }
 
 impl Kv for MemKv {
-    fn with_snapshot(&self, read: &mut dyn FnMut(&dyn KvRead)) -> Result<()> {
-        let moment = self.map.read().clone();
-        read(&moment);
-        Ok(())
+    fn snapshot(&self) -> Result<Arc<dyn Kv>> {
+        let map = RwLock::new(self.map.read().clone());
+        Ok(Arc::new(Self { map, read_only: true }))
     }
 
     fn commit(&self, batch: WriteBatch) -> Result<()> {
+        if self.read_only {
+            return Err(StorageError::ReadOnly);
+        }
         let mut map = self.map.write();
         for op in batch.ops() {
             match op {

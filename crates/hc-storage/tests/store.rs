@@ -207,8 +207,8 @@ impl KvRead for Refusing {
 }
 
 impl Kv for Refusing {
-    fn with_snapshot(&self, read: &mut dyn FnMut(&dyn KvRead)) -> Result<(), StorageError> {
-        self.inner.with_snapshot(read)
+    fn snapshot(&self) -> Result<Arc<dyn Kv>, StorageError> {
+        self.inner.snapshot()
     }
 
     fn commit(&self, batch: WriteBatch) -> Result<(), StorageError> {

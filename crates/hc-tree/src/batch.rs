@@ -1,6 +1,6 @@
-//! Appending: blocks become nodes and a new head, and a key pair signs it.
+//! Changing a log: blocks become nodes and a new head, and a key pair signs it.
 
-use hc_crypto::{KeyPair, SignError, Verifier};
+use hc_crypto::{KeyPair, SignError, Verifier, VerifyError};
 
 use crate::flat::Cursor;
 use crate::head::TreeHead;
@@ -93,20 +93,32 @@ impl Batch {
     #[must_use]
     pub fn finish(self) -> TreeChange {
         let head = TreeHead::merged(self.fork, self.length, self.byte_length, self.roots);
-        TreeChange { ancestors: self.ancestors, head, nodes: self.nodes }
+        TreeChange { before: self.ancestors, ancestors: self.ancestors, head, nodes: self.nodes }
     }
 }
 
-/// A longer log: its head and the nodes that are new.
+/// A log that is about to change: its new head, the nodes that are new, and how much of the log stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreeChange {
+    before: u64,
     ancestors: u64,
     head: TreeHead,
     nodes: Vec<Node>,
 }
 
 impl TreeChange {
-    /// Blocks that were there before.
+    /// A change that leaves the first blocks of a log and takes the rest away.
+    pub(crate) const fn truncation(before: u64, head: TreeHead) -> Self {
+        Self { before, ancestors: head.length(), head, nodes: Vec::new() }
+    }
+
+    /// Blocks that there were before.
+    #[must_use]
+    pub const fn before(&self) -> u64 {
+        self.before
+    }
+
+    /// Blocks that stay as they are: the change begins behind them.
     #[must_use]
     pub const fn ancestors(&self) -> u64 {
         self.ancestors
@@ -122,6 +134,22 @@ impl TreeChange {
     #[must_use]
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// Takes a signature of the new head that was made elsewhere, such as that of a quorum.
+    ///
+    /// # Errors
+    /// If the log's signers did not sign this head with it.
+    pub fn signed_with(self, verifier: &Verifier, signature: Vec<u8>) -> Result<SignedChange, VerifyError> {
+        verifier.verify(&self.head.hash(), self.head.length(), self.head.fork(), &signature)?;
+        Ok(SignedChange { change: self, signature })
+    }
+
+    /// Leaves the new head unsigned: a change of a named session, which is no peer's business until it is committed.
+    /// `kept` is what the session's head had for a signature; it is stored on, as upstream does, and proves nothing.
+    #[must_use]
+    pub const fn draft(self, kept: Vec<u8>) -> Draft {
+        Draft { change: self, signature: kept }
     }
 
     /// Signs the new head.
@@ -155,6 +183,33 @@ impl SignedChange {
     }
 
     /// The new head and its signature.
+    #[must_use]
+    pub fn into_head(self) -> (TreeHead, Vec<u8>) {
+        (self.change.head, self.signature)
+    }
+}
+
+/// A change of a named session: not signed, and so to be written only where no peer looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    change: TreeChange,
+    signature: Vec<u8>,
+}
+
+impl Draft {
+    /// The change.
+    #[must_use]
+    pub const fn change(&self) -> &TreeChange {
+        &self.change
+    }
+
+    /// What is stored in the place of a signature.
+    #[must_use]
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
+    }
+
+    /// The new head, and what is stored in the place of a signature.
     #[must_use]
     pub fn into_head(self) -> (TreeHead, Vec<u8>) {
         (self.change.head, self.signature)

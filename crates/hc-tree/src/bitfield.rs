@@ -139,6 +139,25 @@ impl LocalBitfield {
         })
     }
 
+    /// Whether any block of a range is set.
+    #[must_use]
+    pub fn has_any(&self, start: u64, end: u64) -> bool {
+        start < end && self.first_set(start).is_some_and(|first| first < end)
+    }
+
+    /// How many blocks of a range are set.
+    #[must_use]
+    pub fn count_range(&self, start: u64, end: u64) -> u64 {
+        let number = |page: u64| page.saturating_mul(PAGE_BITS);
+        let pages = self.pages.range(start / PAGE_BITS..end.div_ceil(PAGE_BITS).max(start / PAGE_BITS));
+        pages
+            .map(|(page, bits)| {
+                let (first, last) = (start.saturating_sub(number(*page)), end.saturating_sub(number(*page)));
+                if first >= last { 0 } else { bits.count(first, (last - 1).min(PAGE_BITS - 1)) }
+            })
+            .sum()
+    }
+
     /// The set blocks, as ranges from left to right: first block, and one past the last.
     pub fn ranges(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let mut at = 0;
@@ -202,6 +221,13 @@ impl Page {
         self.set == PAGE_BITS
             || words_of(first, last)
                 .all(|(number, mask)| self.words.get(number).is_some_and(|word| word & mask == mask))
+    }
+
+    fn count(&self, first: u64, last: u64) -> u64 {
+        let of_word = |(number, mask): (usize, u64)| {
+            self.words.get(number).map_or(0, |word| u64::from((word & mask).count_ones()))
+        };
+        words_of(first, last).map(of_word).sum()
     }
 
     /// The first bit from a place on that is set after `view` was applied to its word.
@@ -301,6 +327,10 @@ mod tests {
                 for end in [probe, probe + 1, probe + 300, unset, unset + 1] {
                     let all = end <= unset.max(probe);
                     prop_assert_eq!(bits.has_range(number(probe), number(end)), all);
+                    let set = naive[probe..end].iter().filter(|set| **set).count();
+                    prop_assert_eq!(bits.has_any(number(probe), number(end)), set > 0);
+                    // e10
+                    prop_assert_eq!(bits.count_range(number(probe), number(end)), number(set));
                 }
             }
         }

@@ -7,12 +7,14 @@
 //! | to | use |
 //! | --- | --- |
 //! | append blocks | [`Batch`] → [`TreeChange`] → [`SignedChange`] |
+//! | shorten the log | [`truncate`] → [`TreeChange`] → [`SignedChange`] |
+//! | clear blocks | [`cleared_nodes`] |
 //! | answer a peer | [`plan`] → fetch the nodes it names → [`ProofPlan::build`] → [`Proof`] |
 //! | take a peer's answer | [`verify`] → [`Unchecked`] → [`Unchecked::confirm`] → [`Verified`] |
 //!
 //! **Trust is a type.** Only a [`SignedChange`], which the local key pair signed, or a [`Verified`], whose hashes lead to a
-//! stored node or to a signed head, may be written. Their constructors are `TreeChange::sign` and `Unchecked::confirm`, and
-//! no others.
+//! stored node or to a signed head, may be written. Their constructors are `TreeChange::sign`, `TreeChange::signed_with` and
+//! `Unchecked::confirm`, and no others. A [`Draft`] is what a named session writes, where no peer looks.
 //!
 //! A proof that is refused changes nothing: verification works on copies.
 //!
@@ -21,6 +23,7 @@
 
 mod batch;
 pub mod bitfield;
+mod clear;
 mod error;
 pub mod flat;
 mod head;
@@ -28,9 +31,11 @@ pub mod limits;
 mod node;
 mod proof;
 mod reader;
+mod truncate;
 
-pub use batch::{Batch, SignedChange, TreeChange};
+pub use batch::{Batch, Draft, SignedChange, TreeChange};
 pub use bitfield::LocalBitfield;
+pub use clear::cleared_nodes;
 pub use error::{HeadError, MissingNode, ProofError, RequestError};
 pub use head::TreeHead;
 pub use node::Node;
@@ -39,3 +44,4 @@ pub use proof::{
     Unchecked, UpgradeProof, UpgradeRequest, Verified, plan, verify,
 };
 pub use reader::{NodeReader, byte_offset, missing_nodes};
+pub use truncate::{RemovedNodes, head_at, truncate};

@@ -37,8 +37,8 @@ impl KvRead for Device {
 }
 
 impl Kv for Device {
-    fn with_snapshot(&self, read: &mut dyn FnMut(&dyn KvRead)) -> Result<(), StorageError> {
-        self.memory.with_snapshot(read)
+    fn snapshot(&self) -> Result<Arc<dyn Kv>, StorageError> {
+        self.memory.snapshot()
     }
 
     fn commit(&self, batch: WriteBatch) -> Result<(), StorageError> {
