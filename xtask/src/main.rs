@@ -6,6 +6,7 @@
 //! | `ci` | every check of the project; sets up what it needs |
 //! | `setup` | installs what building and testing need |
 //! | `bench` | every workload on both sides, and the ratios |
+//! | `equality` | random scripts on Node and on ours, and compares the stores |
 //! | `layers`, `tidy`, `licences`, `vectors`, `behaviours` | one check of `ci` |
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people: it talks to them")]
 
@@ -13,6 +14,7 @@ mod behaviours;
 mod bench;
 mod ci;
 mod demo;
+mod equality;
 mod layers;
 mod licences;
 mod setup;
@@ -30,6 +32,7 @@ cargo xtask demo [FOLDER]      store real files as logs, copy them with a second
 cargo xtask ci [--only STEP]   run every check; installs what is missing
 cargo xtask setup              install what building and testing need
 cargo xtask bench [OPTIONS]    compare with Node: --only NAME, --pairs N, --scale F, --json FILE
+cargo xtask equality [OPTIONS] the same random scripts on Node and on ours leave the same stores: --scripts N, --seed S
 cargo xtask layers | tidy | licences | vectors | behaviours";
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Some("ci") => ci::run(rest),
         Some("setup") => setup::run(setup::Node::Needed).map(|_| ()),
         Some("bench") => bench::run(rest),
+        Some("equality") => equality::run(rest),
         Some("layers") => layers::run(),
         Some("tidy") => tidy::run(),
         Some("licences") => licences::run(),
