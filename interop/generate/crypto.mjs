@@ -8,6 +8,8 @@ const c = require('compact-encoding')
 const crypto = require('hypercore-crypto')
 const id = require('hypercore-id-encoding')
 const Corestore = require('corestore')
+const Hypercore = require('hypercore')
+const DefaultEncryption = require('hypercore/lib/default-encryption')
 const Verifier = require('hypercore/lib/verifier')
 const caps = require('hypercore/lib/caps')
 const m = require('hypercore/lib/messages')
@@ -176,6 +178,139 @@ function signatures() {
   return out
 }
 
+// Logs with a prologue: with and without signers, at the prologue, before and after it.
+function prologues() {
+  const out = []
+  for (const version of [0, 1, 2]) {
+    for (const count of [0, 1]) {
+      const manifest = Verifier.createManifest({ version, signers: signers(count), prologue })
+      const key = Verifier.manifestHash(manifest)
+      const verifier = Verifier.fromManifest(manifest)
+      for (const length of [0, 11, 12, 13]) {
+        for (const hash of [fill(5), fill(6)]) {
+          const batch = tree(hash, length, 0)
+          const signed = count ? verifier.sign(batch, pairs[0]) : Buffer.alloc(0)
+          for (const signature of [signed, fill(0, 64)]) {
+            const valid = verifier.verify(batch, signature)
+            out.push({ version, signers: count, key: hex(key), manifest: hex(c.encode(m.manifest, manifest)), length, hash: hex(hash), signature: hex(signature), valid })
+          }
+        }
+      }
+    }
+  }
+  return out
+}
+
+// What is taken for granted where a manifest says nothing.
+function defaults() {
+  return [0, 1, 2, 3, 4, 5, 8, 255].map((count) => {
+    const several = Array.from({ length: count }, (_, i) => ({ publicKey: fill(i) }))
+    const manifest = Verifier.createManifest({ signers: several })
+    return { count, version: manifest.version, quorum: manifest.quorum, encoded: hex(c.encode(m.manifest, manifest)), key: hex(Hypercore.key({ signers: several })) }
+  })
+}
+
+// Bytes of manifests that are as they should be and of such that are not, as peers and stores would hand them over.
+function judgedManifests() {
+  const out = []
+  const judge = (what, encoded) => {
+    let key = null
+    try {
+      const manifest = Hypercore.parseManifest(Verifier.createManifest(Verifier.decodeManifest(encoded)))
+      key = hex(Verifier.manifestHash(manifest))
+    } catch {}
+    out.push({ what, encoded: hex(encoded), key })
+  }
+  const plain = { hash: 'blake2b', allowPatch: false, prologue: null, linked: null, userData: null }
+  const declared = signers(2).map((signer) => ({ signature: 'ed25519', namespace: caps.DEFAULT_NAMESPACE, ...signer }))
+  for (const version of [0, 1, 2, 3, 4, 252]) {
+    for (const quorum of [0, 1, 2, 3, 200]) {
+      const encoded = c.encode(m.manifest, { ...plain, version, quorum, signers: declared })
+      judge(`version ${version}, ${quorum} of 2`, encoded)
+    }
+  }
+  for (const version of [1, 2, 3]) {
+    judge(`version ${version} with user data`, c.encode(m.manifest, { ...plain, version, quorum: 1, signers: declared, userData: fill(1) }))
+    judge(`version ${version} with linked cores`, c.encode(m.manifest, { ...plain, version, quorum: 1, signers: declared, linked: [fill(1)] }))
+  }
+  const good = c.encode(m.manifest, { ...plain, version: 1, quorum: 2, signers: declared })
+  judge('good', good)
+  for (const [what, at] of [['hash', 2], ['curve of the first signer', 5], ['curve of the second signer', 70]]) {
+    const bad = Buffer.from(good)
+    if (bad[at] !== 0) throw new Error('not the kind: ' + what)
+    bad[at] = 1
+    judge('unknown ' + what, bad)
+  }
+  const old = c.encode(m.manifest, { ...plain, version: 0, quorum: 2, signers: declared })
+  for (const [what, at, byte] of [['hash', 1, 1], ['type', 2, 3]]) {
+    const bad = Buffer.from(old)
+    bad[at] = byte
+    judge('unknown ' + what + ' in version 0', bad)
+  }
+  for (const end of [0, 1, 3, good.length - 1]) judge(`cut at ${end}`, good.subarray(0, end))
+  return out
+}
+
+const MODES = [
+  { mode: 'default', block: false, compat: false },
+  { mode: 'block key', block: true, compat: false },
+  { mode: 'compat', block: false, compat: true },
+  { mode: 'block key of a compat core', block: true, compat: true }
+]
+
+function blockKeys() {
+  return [[1, 2], [0, 0], [255, 7]].map(([key, encryption]) => ({
+    key: hex(fill(key)),
+    encryptionKey: hex(fill(encryption)),
+    blockKey: hex(Hypercore.blockEncryptionKey(fill(key), fill(encryption)))
+  }))
+}
+
+// Single blocks.
+function encrypted() {
+  const out = []
+  for (const { mode, block, compat } of MODES) {
+    const { block: blockKey, blinding } = DefaultEncryption.deriveKeys(fill(6), fill(5), { block, compat })
+    for (const [index, fork] of [[0, 0], [1, 0], [0, 1], [300, 70000], [Number.MAX_SAFE_INTEGER, 2 ** 40 + 3]]) {
+      for (const size of [0, 1, 8, 63, 64, 65, 200]) {
+        const stored = fill(0x61, size + DefaultEncryption.PADDING)
+        DefaultEncryption.encrypt(index, stored, fork, blockKey, blinding)
+        out.push({ mode, block, compat, key: hex(fill(5)), encryptionKey: hex(fill(6)), index, fork, size, stored: hex(stored) })
+      }
+    }
+  }
+  return out
+}
+
+// Whole cores, truncated and appended to again: what each block is, and what is stored for it.
+async function encryptedCores() {
+  const out = []
+  for (const { mode, block, compat } of MODES) {
+    const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'vectors-'))
+    const core = new Hypercore(dir, { keyPair: pairs[0], compat, encryption: { key: fill(6), block } })
+    await core.ready()
+    const plain = { mode, block, compat: core.core.compat, key: hex(core.key), encryptionKey: hex(fill(6)) }
+    const blocks = []
+    const dump = async (from) => {
+      for (let index = from; index < core.length; index++) {
+        const [value, stored] = [await core.get(index), await core.get(index, { raw: true })]
+        blocks.push({ index, fork: core.fork, value: hex(value), stored: hex(stored) })
+      }
+    }
+    await core.append(['a', 'hello', '', 'x'.repeat(100)])
+    await dump(0)
+    for (const [to, fork] of [[1, 1], [2, 7]]) {
+      await core.truncate(to, fork)
+      await core.append(['hello', `on fork ${fork}`])
+      await dump(to)
+    }
+    out.push({ ...plain, byteLength: core.byteLength, padding: core.padding, blocks })
+    await core.close()
+    fs.rmSync(dir, { recursive: true })
+  }
+  return out
+}
+
 write('crates/hc-crypto/tests/vectors/crypto.json', {
   hashes: hashes(),
   namespaces: namespaces(),
@@ -184,5 +319,11 @@ write('crates/hc-crypto/tests/vectors/crypto.json', {
   names: await names(),
   manifests: manifests(),
   signables: signables(),
-  signatures: signatures()
+  signatures: signatures(),
+  prologues: prologues(),
+  defaults: defaults(),
+  judgedManifests: judgedManifests(),
+  blockKeys: blockKeys(),
+  encrypted: encrypted(),
+  encryptedCores: await encryptedCores()
 })

@@ -29,6 +29,14 @@ pub fn tree_compat(tree_hash: &Hash, length: u64, fork: u64) -> [u8; 80] {
     out
 }
 
+/// What the oldest cores signed, before a namespace was put before it: 48 bytes.
+#[must_use]
+pub fn tree_legacy(tree_hash: &Hash, length: u64, fork: u64) -> [u8; 48] {
+    let mut out = [0; 48];
+    fill(&mut out, tree_hash, length, fork);
+    out
+}
+
 fn fill(out: &mut [u8], tree_hash: &Hash, length: u64, fork: u64) {
     let (hash, rest) = out.split_at_mut(32);
     hash.copy_from_slice(tree_hash.as_bytes());

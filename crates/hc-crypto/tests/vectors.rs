@@ -1,28 +1,15 @@
 //! Hashes, keys, names, manifests and signatures are those of Node. The vectors are made by `interop/generate/crypto.mjs`.
 
+mod common;
+
+use common::{number, unhex, unhex32, vectors};
 use compact_encoding::{Decode, Encode};
-use hc_crypto::{Hash, Key, KeyPair, Manifest, Namespace, Prologue, PublicKey, Signer, Verifier};
+use hc_crypto::{
+    Hash, Key, KeyPair, Manifest, ManifestError, Namespace, PartialSignature, Prologue, PublicKey, Signer,
+    Verifier, VerifyError,
+};
 use hc_crypto::{hash, namespace, signable};
 use serde_json::Value;
-
-fn vectors(list: &str) -> Vec<Value> {
-    let all: Value = serde_json::from_str(include_str!("vectors/crypto.json")).unwrap();
-    let list = all[list].as_array().unwrap().clone();
-    assert!(!list.is_empty());
-    list
-}
-
-fn unhex(value: &Value) -> Vec<u8> {
-    hex::decode(value.as_str().unwrap()).unwrap()
-}
-
-fn unhex32(value: &Value) -> [u8; 32] {
-    unhex(value).try_into().unwrap()
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap()
-}
 
 #[test]
 fn leaves_parents_and_trees_hash_as_in_node() {
@@ -169,4 +156,85 @@ fn g5_signatures_of_one_signer_are_made_as_in_node() {
         made += 1;
     }
     assert_eq!(made, 5);
+}
+
+#[test]
+fn g11_signatures_of_several_are_put_together_as_in_node() {
+    // the seeds of the signers in the script
+    let pairs = [1, 2, 3].map(|seed| KeyPair::from_seed(&[seed; 32]));
+    let mut made = 0;
+    for vector in vectors("signatures") {
+        let who: &[usize] = match vector["what"].as_str().unwrap().split_once(", version ") {
+            Some(("two of three", "0" | "1" | "2")) => &[0, 2],
+            Some(("two of three", version)) if version.ends_with("round") => &[2, 1],
+            Some(("three of three", _)) => &[0, 1, 2],
+            _ => continue,
+        };
+        let manifest = Manifest::from_bytes(&unhex(&vector["manifest"])).unwrap();
+        let verifier = Verifier::new(Key::from(unhex32(&vector["key"])), manifest).unwrap();
+        let tree = Hash::from(unhex32(&vector["hash"]));
+        let (length, fork) = (number(&vector["length"]), number(&vector["fork"]));
+        let part = |i: &usize| verifier.sign_part(&pairs[*i], &tree, length, fork).unwrap();
+        let parts: Vec<PartialSignature> = who.iter().map(part).collect();
+        assert_eq!(verifier.assemble(&parts).unwrap(), unhex(&vector["signature"]), "{}", vector["what"]);
+        made += 1;
+    }
+    assert_eq!(made, 9);
+}
+
+#[test]
+fn g16_prologues_are_judged_as_in_node() {
+    for vector in vectors("prologues") {
+        let manifest = Manifest::from_bytes(&unhex(&vector["manifest"])).unwrap();
+        let verifier = Verifier::new(Key::from(unhex32(&vector["key"])), manifest).unwrap();
+        let tree = Hash::from(unhex32(&vector["hash"]));
+        let judged = verifier.verify(&tree, number(&vector["length"]), 0, &unhex(&vector["signature"]));
+        assert_eq!(judged.is_ok(), vector["valid"].as_bool().unwrap(), "{vector}: {judged:?}");
+    }
+}
+
+#[test]
+fn g3_a_manifest_of_signers_alone_is_filled_in_as_in_node() {
+    for vector in vectors("defaults") {
+        let count = u8::try_from(number(&vector["count"])).unwrap();
+        let manifest = Manifest::several((0..count).map(|i| Signer::new(PublicKey::from([i; 32]))).collect());
+        assert_eq!(manifest.version, number(&vector["version"]));
+        assert_eq!(manifest.quorum, number(&vector["quorum"]), "{count} signers");
+        assert_eq!(hex::encode(manifest.to_bytes()), vector["encoded"].as_str().unwrap());
+        assert_eq!(manifest.key(), Key::from(unhex32(&vector["key"])));
+    }
+}
+
+#[test]
+fn g4_g8_manifests_given_as_bytes_are_taken_and_refused_as_in_node() {
+    let mut taken = 0;
+    for vector in vectors("judgedManifests") {
+        let parsed = Manifest::parse(&unhex(&vector["encoded"]));
+        let Some(key) = vector["key"].as_str() else {
+            assert!(parsed.is_err(), "{}", vector["what"]);
+            continue;
+        };
+        let key: Key = key.parse().unwrap();
+        assert_eq!(parsed.as_ref().map(Manifest::key), Ok(key), "{}", vector["what"]);
+        assert_eq!(Manifest::parse_for(&key, &unhex(&vector["encoded"])), parsed);
+        let other = Key::from([1; 32]);
+        assert_eq!(Manifest::parse_for(&other, &unhex(&vector["encoded"])), Err(ManifestError::Key));
+        taken += 1;
+    }
+    assert_eq!(taken, 17);
+}
+
+#[test]
+fn g10_a_manifest_belongs_to_its_key_as_in_node() {
+    let pair = KeyPair::from_seed(&[1; 32]);
+    let (manifest, own) = (Manifest::single(pair.public()), Key::from(pair.public().as_bytes()));
+    assert!(manifest.belongs_to(&manifest.key()) && manifest.belongs_to(&own));
+    for vector in vectors("signatures") {
+        let (key, encoded) = (Key::from(unhex32(&vector["key"])), unhex(&vector["manifest"]));
+        let right = Manifest::parse(&encoded).unwrap();
+        let wrong = Manifest { quorum: right.quorum - 1, ..right.clone() };
+        assert!(Verifier::new(key, right).is_ok());
+        let compat = wrong.is_compat(&key);
+        assert_eq!(Verifier::new(key, wrong).err(), (!compat).then_some(VerifyError::Manifest));
+    }
 }

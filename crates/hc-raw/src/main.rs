@@ -82,7 +82,7 @@ fn append(dir: &Path, n: u64) -> Outcome {
         blocks.iter().for_each(|block| batch.append(block));
         let signed = batch.finish().sign(&verifier, &pair)?;
         let mut write = core.write();
-        write.append(&signed, &blocks, 1);
+        write.change(&signed, &blocks, 1);
         core.commit(write)?;
         (head, _) = signed.into_head();
     }

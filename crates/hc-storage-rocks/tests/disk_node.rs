@@ -124,7 +124,7 @@ fn append(store: &Store, pair: &KeyPair, blocks: &[&'static str]) -> CoreStorage
     let length = signed.change().head().length();
     let mut write = disk.write();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    write.append(&signed, &blocks, u64::try_from(now.as_millis()).unwrap());
+    write.change(&signed, &blocks, u64::try_from(now.as_millis()).unwrap());
     let change = BitChange { start: head.length(), end: length, set: true };
     for (page, bytes) in bits.pages_with(&[change]) {
         write.bitfield_page(page, &bytes);

@@ -10,11 +10,12 @@ use hc_tree::bitfield::{PAGE_BITS, PAGE_BYTES};
 use hc_tree::{LocalBitfield, MissingNode, Node, NodeReader, TreeHead, flat};
 
 use crate::core_write::CoreWrite;
+use crate::dependencies::Dependencies;
 use crate::error::{StorageError, TreeFault};
 use crate::keys::{self, Key};
 use crate::kv::Kv;
-use crate::records::{Auth, Dependency, HeadRecord, Hints, Sessions};
-use crate::store::decode;
+use crate::records::{Auth, Dependency, GroupRecord, HeadRecord, Hints, Sessions};
+use crate::store::{collect, decode};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -27,14 +28,27 @@ pub struct CorePointers {
     pub data: u64,
 }
 
-/// One core of a store.
+/// Bytes of a core's records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Space {
+    /// Of its blocks.
+    pub blocks: u64,
+    /// Of its tree.
+    pub tree: u64,
+    /// Of its bitfield.
+    pub bitfield: u64,
+    /// Of everything else: authority, head, hints, user data, marks.
+    pub other: u64,
+}
+
+/// One core of a store, or a named session of one.
 #[derive(Clone)]
 pub struct CoreStorage {
     kv: Arc<dyn Kv>,
     discovery_key: DiscoveryKey,
     pointers: CorePointers,
-    /// Where the blocks of the beginning are, if not here; oldest first.
-    dependencies: Arc<[Dependency]>,
+    /// Where the blocks of the beginning are, if not here.
+    dependencies: Dependencies,
 }
 
 impl CoreStorage {
@@ -42,9 +56,67 @@ impl CoreStorage {
         kv: Arc<dyn Kv>,
         discovery_key: DiscoveryKey,
         pointers: CorePointers,
-        dependencies: Vec<Dependency>,
+        dependencies: Dependencies,
     ) -> Self {
-        Self { kv, discovery_key, pointers, dependencies: dependencies.into() }
+        Self { kv, discovery_key, pointers, dependencies }
+    }
+
+    /// The same core over another engine: a snapshot of the one it is in, or an atom over it.
+    #[must_use]
+    pub fn over(&self, kv: Arc<dyn Kv>) -> Self {
+        Self { kv, ..self.clone() }
+    }
+
+    /// The core as it is at this moment. It can be read only.
+    ///
+    /// # Errors
+    /// As [`Kv::snapshot`].
+    pub fn snapshot(&self) -> Result<Self> {
+        Ok(self.over(self.kv.snapshot()?))
+    }
+
+    /// The engine that the core is in.
+    #[must_use]
+    pub const fn kv(&self) -> &Arc<dyn Kv> {
+        &self.kv
+    }
+
+    /// The key under which peers look for the core.
+    #[must_use]
+    pub const fn discovery_key(&self) -> &DiscoveryKey {
+        &self.discovery_key
+    }
+
+    pub(crate) const fn dependencies(&self) -> &Dependencies {
+        &self.dependencies
+    }
+
+    /// How many blocks of the log are older data's: what a named session shares with the log it was made from. None if
+    /// all of it is its own.
+    #[must_use]
+    pub fn shared_length(&self) -> Option<u64> {
+        self.dependencies.length()
+    }
+
+    /// The core after its log is cut to a length; with the record to write, if it cuts into what is shared.
+    #[must_use]
+    pub fn truncated(&self, length: u64) -> Option<(Self, Dependency)> {
+        let (dependencies, record) = self.dependencies.truncated(length)?;
+        Some((Self { dependencies, ..self.clone() }, record))
+    }
+
+    /// The core after own blocks up to a length became the blocks of the log it was made from; with the record to write.
+    #[must_use]
+    pub fn given_away(&self, length: u64) -> Option<(Self, Dependency)> {
+        let (dependencies, record) = self.dependencies.given_away(length)?;
+        Some((Self { dependencies, ..self.clone() }, record))
+    }
+
+    /// The core after its own data was dropped for the first blocks of the log it was made from.
+    #[must_use]
+    pub fn caught_up(&self, data_pointer: u64, length: u64) -> (Self, Dependency) {
+        let record = Dependency { data_pointer, length };
+        (Self { dependencies: Dependencies::new(vec![record]), ..self.clone() }, record)
     }
 
     /// What the core's records are under.
@@ -139,7 +211,8 @@ impl CoreStorage {
     /// [`StorageError::Corrupt`], or if they could not be read.
     pub fn blocks(&self, start: u64, end: u64, max_bytes: usize) -> Result<Vec<Bytes>> {
         let data = self.data_of_block(start);
-        let end = self.end_of_data(start, end);
+        // further blocks may be in other data
+        let end = self.dependencies.of_block(start).map_or(end, |older| end.min(older.length));
         let (mut next, mut bytes, mut failed) = (start, 0_usize, None);
         let mut blocks = Vec::new();
         self.kv.scan(&keys::block(data, start), &keys::block(data, end), &mut |key, value| {
@@ -220,29 +293,112 @@ impl CoreStorage {
         self.kv.get(&keys::user_data(self.pointers.data, name))
     }
 
+    /// Records of the application's whose names are not before `from`, and before `until` if that is given, in order.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`], or if they could not be read.
+    pub fn user_data_range(&self, from: &str, until: Option<&str>) -> Result<Vec<(String, Bytes)>> {
+        let data = self.pointers.data;
+        let end = until.map_or_else(|| keys::user_data_end(data), |until| keys::user_data(data, until));
+        collect(&*self.kv, &keys::user_data(data, from), &end, |key, value| {
+            Ok((keys::parse_user_data(key)?, Bytes::copy_from_slice(value)))
+        })
+    }
+
+    /// A local record.
+    ///
+    /// # Errors
+    /// If it could not be read.
+    pub fn local(&self, name: &[u8]) -> Result<Option<Bytes>> {
+        self.kv.get(&keys::local(self.pointers.data, name))
+    }
+
+    /// The pages of marks, in order: number and bits, as those of a bitfield.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`], or if they could not be read.
+    pub fn marks(&self) -> Result<LocalBitfield> {
+        let (start, end) = keys::marks(self.pointers.data);
+        let pages = collect(&*self.kv, &start, &end, |key, value| {
+            if value.len() != PAGE_BYTES {
+                return Err(DecodeError::Invalid { at: 0, what: "length of a page of marks" });
+            }
+            let page = keys::parse_block(key)?;
+            if page > MAX_SAFE_UINT / PAGE_BITS {
+                return Err(DecodeError::Invalid { at: 0, what: "page of marks" });
+            }
+            Ok((page, Bytes::copy_from_slice(value)))
+        })?;
+        let mut bits = LocalBitfield::new();
+        for (page, bytes) in pages {
+            bits.load_page(page, &bytes);
+        }
+        Ok(bits)
+    }
+
+    /// The core's group.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`], or if it could not be read.
+    pub fn group(&self) -> Result<Option<GroupRecord>> {
+        self.record(&keys::group(self.pointers.core))
+    }
+
+    /// The bytes of the core's own records in the store, keys and values. Nothing in a store is compressed.
+    ///
+    /// # Errors
+    /// If they could not be read.
+    pub fn space(&self) -> Result<Space> {
+        let data = self.pointers.data;
+        let mut space = Space {
+            blocks: self.bytes_between(&keys::blocks(data))?,
+            tree: self.bytes_between(&keys::tree_nodes(data))?,
+            bitfield: self.bytes_between(&keys::bitfield_pages(data))?,
+            other: self.bytes_between(&keys::all_of_core(self.pointers.core))?,
+        };
+        let all = self.bytes_between(&keys::all_of_data(data))?;
+        space.other = space.other.saturating_add(all - space.blocks - space.tree - space.bitfield);
+        Ok(space)
+    }
+
+    fn bytes_between(&self, (start, end): &(Key, Key)) -> Result<u64> {
+        let mut bytes = 0_usize;
+        self.kv.scan(start, end, &mut |key, value| {
+            bytes = bytes.saturating_add(key.len()).saturating_add(value.len());
+            ControlFlow::Continue(())
+        })?;
+        Ok(u64::try_from(bytes).unwrap_or(u64::MAX))
+    }
+
+    /// Which of the log's own blocks are stored: those that are not shared. Named sessions have no bitfield.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`], or if they could not be read.
+    pub fn has_block(&self, index: u64) -> Result<bool> {
+        Ok(self.block(index)?.is_some())
+    }
+
+    /// Reclaims the space of what was deleted of the core.
+    ///
+    /// # Errors
+    /// As [`Kv::compact`].
+    pub fn compact(&self) -> Result<()> {
+        for (start, end) in [keys::all_of_core(self.pointers.core), keys::all_of_data(self.pointers.data)] {
+            self.kv.compact(&start, &end)?;
+        }
+        Ok(())
+    }
+
     fn record<T: for<'a> Decode<'a>>(&self, key: &Key) -> Result<Option<T>> {
         self.kv.get(key)?.map(|bytes| decode(key, &bytes)).transpose()
     }
 
     fn data_of_block(&self, index: u64) -> u64 {
-        let older = self.dependencies.iter().find(|dependency| index < dependency.length);
-        older.map_or(self.pointers.data, |dependency| dependency.data_pointer)
-    }
-
-    /// Where the blocks that are stored with `start` end.
-    fn end_of_data(&self, start: u64, end: u64) -> u64 {
-        let older = self.dependencies.iter().find(|dependency| start < dependency.length);
-        older.map_or(end, |dependency| end.min(dependency.length))
+        self.dependencies.of_block(index).map_or(self.pointers.data, |older| older.data_pointer)
     }
 
     fn data_of_node(&self, index: u64) -> u64 {
-        if self.dependencies.is_empty() {
-            return self.pointers.data;
-        }
-        // no log is so long that this bound is one of its nodes
-        let last = flat::right_span(index.min(MAX_SAFE_UINT));
-        let older = self.dependencies.iter().find(|dependency| last < dependency.length.saturating_mul(2));
-        older.map_or(self.pointers.data, |dependency| dependency.data_pointer)
+        self.dependencies.of_node(index).map_or(self.pointers.data, |older| older.data_pointer)
     }
 }
 

@@ -1,16 +1,18 @@
 //! One change of one core, collected into a batch.
 //!
-//! Tree nodes, blocks and heads come only from a change that the local key pair signed, or from a verified proof.
+//! Tree nodes, blocks and heads of a core come only from a change that its signers signed, or from a verified proof; those of
+//! a named session from a draft.
 
 use bytes::Bytes;
 use compact_encoding::Encode;
+use hc_crypto::Key as CoreKey;
 use hc_tree::bitfield::PAGE_BYTES;
-use hc_tree::{Node, SignedChange, TreeHead, Verified};
+use hc_tree::{Draft, Node, SignedChange, TreeChange, TreeHead, Verified};
 
 use crate::core_storage::CorePointers;
 use crate::keys;
 use crate::kv::WriteBatch;
-use crate::records::{Auth, HeadRecord, Hints};
+use crate::records::{Auth, Dependency, GroupRecord, HeadRecord, Hints};
 
 /// A change of a core that is not yet written.
 #[derive(Debug)]
@@ -34,13 +36,46 @@ impl CoreWrite {
         self.batch.is_empty()
     }
 
-    /// Blocks that were appended here: nodes, blocks and head. `timestamp` is in milliseconds since 1970.
-    pub fn append(&mut self, signed: &SignedChange, blocks: &[Bytes], timestamp: u64) {
-        let change = signed.change();
+    /// A change that was signed here: what goes, new nodes, blocks behind those that stay, and the head. `timestamp` is in
+    /// milliseconds since 1970.
+    pub fn change(&mut self, signed: &SignedChange, blocks: &[Bytes], timestamp: u64) {
+        self.tree_change(signed.change(), signed.signature(), blocks, timestamp);
+    }
+
+    /// As [`change`](Self::change), for a named session.
+    pub fn draft(&mut self, draft: &Draft, blocks: &[Bytes], timestamp: u64) {
+        self.tree_change(draft.change(), draft.signature(), blocks, timestamp);
+    }
+
+    fn tree_change(&mut self, change: &TreeChange, signature: &[u8], blocks: &[Bytes], timestamp: u64) {
+        let data = self.pointers.data;
+        if let Some(removed) = change.removed() {
+            self.delete_blocks(change.ancestors(), change.before());
+            let (start, end) = removed.range;
+            self.batch.delete_range(keys::tree_node(data, start), keys::tree_node(data, end));
+            self.delete_nodes(&removed.across);
+        }
         self.nodes(change.nodes());
-        self.head(change.head(), signed.signature(), timestamp);
+        self.head(change.head(), signature, timestamp);
         for (index, block) in (change.ancestors()..).zip(blocks) {
-            self.batch.put(keys::block(self.pointers.data, index), block.clone());
+            self.batch.put(keys::block(data, index), block.clone());
+        }
+    }
+
+    /// Takes blocks away.
+    pub fn delete_blocks(&mut self, start: u64, end: u64) {
+        let data = self.pointers.data;
+        if end.checked_sub(start) == Some(1) {
+            self.batch.delete(keys::block(data, start));
+        } else {
+            self.batch.delete_range(keys::block(data, start), keys::block(data, end));
+        }
+    }
+
+    /// Takes tree nodes away.
+    pub fn delete_nodes(&mut self, nodes: &[u64]) {
+        for node in nodes {
+            self.batch.delete(keys::tree_node(self.pointers.data, *node));
         }
     }
 
@@ -82,12 +117,74 @@ impl CoreWrite {
         }
     }
 
-    /// Forgets the log: blocks, tree, bitfield, head, hints. Who may sign it stays.
-    pub fn reset(&mut self) {
+    /// A local record; none deletes it.
+    pub fn local(&mut self, name: &[u8], value: Option<&[u8]>) {
+        let key = keys::local(self.pointers.data, name);
+        match value {
+            Some(value) => self.batch.put(key, Bytes::copy_from_slice(value)),
+            None => self.batch.delete(key),
+        }
+    }
+
+    /// What the log continues.
+    pub fn dependency(&mut self, dependency: Dependency) {
+        self.batch.put(keys::dependency(self.pointers.data), dependency.to_vec());
+    }
+
+    /// The core's group.
+    pub fn group(&mut self, group: &GroupRecord) {
+        self.batch.put(keys::group(self.pointers.core), group.to_vec());
+    }
+
+    /// Moves the core to the newest place of its group. Times are in milliseconds since 1970.
+    pub fn group_update(&mut self, group: u64, before: u64, now: u64, key: &CoreKey) {
+        self.batch.delete(keys::group_update(group, before, self.pointers.core));
+        self.batch.put(keys::group_update(group, now, self.pointers.core), key.as_bytes().to_vec());
+    }
+
+    /// A page of marks.
+    pub fn mark_page(&mut self, page: u64, bytes: &[u8; PAGE_BYTES]) {
+        self.batch.put(keys::mark(self.pointers.data, page), Bytes::copy_from_slice(bytes));
+    }
+
+    /// Takes all marks away.
+    pub fn clear_marks(&mut self) {
+        let (start, end) = keys::marks(self.pointers.data);
+        self.batch.delete_range(start, end);
+    }
+
+    /// Drops all own data of a named session, which then is what it continues, up to the length of this head.
+    pub fn catch_up(&mut self, head: &TreeHead, dependency: Dependency, timestamp: u64) {
+        self.drop_data();
+        self.head(head, &[], timestamp);
+        self.dependency(dependency);
+    }
+
+    /// Takes over the blocks that a named session has behind a length: the nodes and blocks that it read of them.
+    pub fn commit(&mut self, signed: &SignedChange, blocks: &[(u64, Bytes)], timestamp: u64) {
+        self.nodes(signed.change().nodes());
+        self.head(signed.change().head(), signed.signature(), timestamp);
+        for (index, block) in blocks {
+            self.batch.put(keys::block(self.pointers.data, *index), block.clone());
+        }
+    }
+
+    /// Adds what changes in another core or named session of the store, to be written in the same batch.
+    pub fn join(&mut self, other: Self) {
+        self.batch.extend(other.batch.into_ops());
+    }
+
+    fn drop_data(&mut self) {
         let data = self.pointers.data;
         for (start, end) in [keys::blocks(data), keys::tree_nodes(data), keys::bitfield_pages(data)] {
             self.batch.delete_range(start, end);
         }
+    }
+
+    /// Forgets the log: blocks, tree, bitfield, head, hints. Who may sign it stays.
+    pub fn reset(&mut self) {
+        let data = self.pointers.data;
+        self.drop_data();
         self.batch.delete(keys::head(data));
         self.batch.delete(keys::hints(data));
     }

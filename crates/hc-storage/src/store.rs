@@ -5,16 +5,19 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use compact_encoding::{Decode, DecodeError, Encode};
+use compact_encoding::{Decode, DecodeError, Encode, Reader, put};
 use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest, Namespace};
 use parking_lot::Mutex;
 
 use crate::core_storage::{CorePointers, CoreStorage};
+use crate::dependencies::Dependencies;
 use crate::error::StorageError;
 use crate::keys;
 use crate::kv::{Kv, WriteBatch};
 use crate::limits::MAX_DEPENDENCIES;
-use crate::records::{Alias, Auth, CoreRecord, Dependency, StoreHead, StoredKeyPair, VERSION};
+use crate::records::{
+    Alias, Auth, CoreRecord, Dependency, GroupRecord, HeadRecord, Session, StoreHead, StoredKeyPair, VERSION,
+};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -112,8 +115,24 @@ impl Store {
             )));
         }
         let pointers = CorePointers { core: record.core_pointer, data: record.data_pointer };
-        let dependencies = self.dependencies(pointers.data)?;
+        let dependencies = dependencies(&*self.kv, pointers.data)?;
         Ok(Some(CoreStorage::new(Arc::clone(&self.kv), *discovery_key, pointers, dependencies)))
+    }
+
+    /// Brings a core's record to the present version, if an earlier one made it: nothing else changed between them.
+    ///
+    /// # Errors
+    /// As [`resume_core`](Self::resume_core), and if it could not be written.
+    pub fn migrate_core(&self, discovery_key: &DiscoveryKey) -> Result<()> {
+        let key = keys::core(discovery_key);
+        let Some(bytes) = self.kv.get(&key)? else { return Ok(()) };
+        let record: CoreRecord = decode(&key, &bytes)?;
+        if record.version == VERSION {
+            return Ok(());
+        }
+        let mut batch = WriteBatch::new();
+        batch.put(key, CoreRecord { version: VERSION, ..record }.to_vec());
+        self.kv.commit(batch)
     }
 
     /// Makes a core, in one batch. One that is stored already is resumed as it is.
@@ -158,7 +177,7 @@ impl Store {
         }
         self.kv.commit(batch)?;
         *head = next;
-        Ok(CoreStorage::new(Arc::clone(&self.kv), discovery_key, pointers, Vec::new()))
+        Ok(CoreStorage::new(Arc::clone(&self.kv), discovery_key, pointers, Dependencies::none()))
     }
 
     /// The core with this name.
@@ -226,46 +245,195 @@ impl Store {
         Ok(())
     }
 
-    /// What data continues, oldest first: a block is in the first one that is longer than its index.
-    fn dependencies(&self, mut data: u64) -> Result<Vec<Dependency>> {
-        let mut found: Vec<Dependency> = Vec::new();
-        loop {
-            let key = keys::dependency(data);
-            let Some(bytes) = self.kv.get(&key)? else { break };
-            let mut older: Dependency = decode(&key, &bytes)?;
-            if found.len() >= MAX_DEPENDENCIES {
-                let count = u64::try_from(found.len()).unwrap_or(u64::MAX);
-                let reason = DecodeError::TooMany { at: 0, count, max: MAX_DEPENDENCIES };
-                return Err(StorageError::corrupt(&key, reason));
+    /// A named session of a core, if there is one.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`], or if it could not be read.
+    pub fn resume_session(&self, core: &CoreStorage, name: &str) -> Result<Option<CoreStorage>> {
+        let sessions = core.sessions()?;
+        let Some(session) = sessions.0.iter().find(|session| session.name == name) else { return Ok(None) };
+        let pointers = CorePointers { data: session.data_pointer, ..core.pointers() };
+        let dependencies = dependencies(&**core.kv(), pointers.data)?;
+        Ok(Some(CoreStorage::new(Arc::clone(core.kv()), *core.discovery_key(), pointers, dependencies)))
+    }
+
+    /// Makes a named session that begins with the first blocks of a log, in one batch. One of this name that is there
+    /// already begins anew. `head` is that of the shared blocks; none if there are none.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`], or if it could not be written.
+    pub fn create_session(
+        &self,
+        core: &CoreStorage,
+        name: &str,
+        head: Option<&HeadRecord>,
+    ) -> Result<CoreStorage> {
+        let mut sessions = core.sessions()?;
+        let known =
+            sessions.0.iter().find(|session| session.name == name).map(|session| session.data_pointer);
+        let mut store = self.head.lock();
+        let mut next = store.clone();
+        let mut batch = WriteBatch::new();
+        let data = match known {
+            Some(data) => {
+                let ranges = [keys::blocks(data), keys::tree_nodes(data), keys::bitfield_pages(data)];
+                for (start, end) in ranges {
+                    batch.delete_range(start, end);
+                }
+                batch.delete(keys::head(data));
+                data
             }
-            data = older.data_pointer;
-            // what a newer one cut off is not there, even if an older one has it
-            older.length = found.last().map_or(older.length, |newer| newer.length.min(older.length));
-            found.push(older);
+            None => {
+                let data = next.datas;
+                next.datas = next.datas.saturating_add(1);
+                sessions.0.push(Session { name: name.to_owned(), data_pointer: data });
+                batch.put(keys::store_head(), next.to_vec());
+                batch.put(keys::sessions(core.pointers().core), sessions.to_vec());
+                data
+            }
+        };
+        let length = head.map_or(0, |head| head.length);
+        let dependencies = core.dependencies().continued(core.pointers().data, length);
+        if let Some(head) = head {
+            batch.put(keys::head(data), head.to_vec());
         }
-        found.reverse();
-        Ok(found)
+        if let Some(newest) = dependencies.newest() {
+            batch.put(keys::dependency(data), newest.to_vec());
+        }
+        core.kv().commit(batch)?;
+        *store = next;
+        let pointers = CorePointers { data, ..core.pointers() };
+        Ok(CoreStorage::new(Arc::clone(core.kv()), *core.discovery_key(), pointers, dependencies))
+    }
+
+    /// Takes away everything of a core, its named sessions too, in one batch.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`], or if it could not be read or written.
+    pub fn purge(&self, core: &CoreStorage) -> Result<()> {
+        let mut store = self.head.lock();
+        let mut batch = WriteBatch::new();
+        let record_key = keys::core(core.discovery_key());
+        if let Some(bytes) = self.kv.get(&record_key)? {
+            let record: CoreRecord = decode(&record_key, &bytes)?;
+            if let Some(alias) = &record.alias {
+                batch.delete(keys::alias(&alias.namespace, &alias.name));
+            }
+        }
+        batch.delete(record_key);
+        if let (Some(group), Some(head)) = (core.group()?, core.head()?) {
+            batch.delete(keys::group_update(group.pointer, head.timestamp, core.pointers().core));
+        }
+        let (start, end) = keys::all_of_core(core.pointers().core);
+        batch.delete_range(start, end);
+        let sessions = core.sessions()?;
+        let datas = sessions.0.iter().map(|session| session.data_pointer);
+        for data in datas.chain([core.pointers().data]) {
+            let (start, end) = keys::all_of_data(data);
+            batch.delete_range(start, end);
+        }
+        let mut next = store.clone();
+        if next.default_discovery_key.as_ref() == Some(core.discovery_key()) {
+            next.default_discovery_key = None;
+            batch.put(keys::store_head(), next.to_vec());
+        }
+        self.kv.commit(batch)?;
+        *store = next;
+        Ok(())
+    }
+
+    /// The group about a topic, made if there is none yet.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`], or if it could not be written.
+    pub fn create_group(&self, topic: &[u8; 32]) -> Result<GroupRecord> {
+        if let Some(group) = self.group(topic)? {
+            return Ok(group);
+        }
+        let mut store = self.head.lock();
+        let mut next = store.clone();
+        let group = GroupRecord { topic: Some(*topic), pointer: next.groups };
+        next.groups = next.groups.saturating_add(1);
+        let mut batch = WriteBatch::new();
+        let mut pointer = Vec::new();
+        put::uint(&mut pointer, group.pointer);
+        batch.put(keys::group_topic(topic), pointer);
+        batch.put(keys::store_head(), next.to_vec());
+        self.kv.commit(batch)?;
+        *store = next;
+        Ok(group)
+    }
+
+    /// The group about a topic.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`], or if it could not be read.
+    pub fn group(&self, topic: &[u8; 32]) -> Result<Option<GroupRecord>> {
+        let key = keys::group_topic(topic);
+        let Some(bytes) = self.kv.get(&key)? else { return Ok(None) };
+        let pointer = Reader::new(&bytes).uint().map_err(|reason| StorageError::corrupt(&key, reason))?;
+        Ok(Some(GroupRecord { topic: Some(*topic), pointer }))
+    }
+
+    /// The cores of a group that were updated at a time or later (in milliseconds since 1970), oldest update first.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`], or if they could not be read.
+    pub fn group_updates(&self, group: &GroupRecord, since: u64) -> Result<Vec<Key>> {
+        let (start, end) = keys::group_updates(group.pointer, since);
+        self.collect(&start, &end, |_, value| Key::from_bytes(value))
     }
 
     fn collect<T>(
         &self,
         start: &[u8],
         end: &[u8],
-        mut parse: impl FnMut(&[u8], &[u8]) -> std::result::Result<T, DecodeError>,
+        parse: impl FnMut(&[u8], &[u8]) -> std::result::Result<T, DecodeError>,
     ) -> Result<Vec<T>> {
-        let (mut found, mut failed) = (Vec::new(), None);
-        self.kv.scan(start, end, &mut |key, value| match parse(key, value) {
-            Ok(item) => {
-                found.push(item);
-                ControlFlow::Continue(())
-            }
-            Err(reason) => {
-                failed = Some(StorageError::corrupt(key, reason));
-                ControlFlow::Break(())
-            }
-        })?;
-        failed.map_or(Ok(found), Err)
+        collect(&*self.kv, start, end, parse)
     }
+}
+
+/// What the entries of a range say, in key order.
+pub(crate) fn collect<T>(
+    kv: &dyn Kv,
+    start: &[u8],
+    end: &[u8],
+    mut parse: impl FnMut(&[u8], &[u8]) -> std::result::Result<T, DecodeError>,
+) -> Result<Vec<T>> {
+    let (mut found, mut failed) = (Vec::new(), None);
+    kv.scan(start, end, &mut |key, value| match parse(key, value) {
+        Ok(item) => {
+            found.push(item);
+            ControlFlow::Continue(())
+        }
+        Err(reason) => {
+            failed = Some(StorageError::corrupt(key, reason));
+            ControlFlow::Break(())
+        }
+    })?;
+    failed.map_or(Ok(found), Err)
+}
+
+/// What data continues.
+fn dependencies(kv: &dyn Kv, mut data: u64) -> Result<Dependencies> {
+    let mut found: Vec<Dependency> = Vec::new();
+    loop {
+        let key = keys::dependency(data);
+        let Some(bytes) = kv.get(&key)? else { break };
+        let mut older: Dependency = decode(&key, &bytes)?;
+        if found.len() >= MAX_DEPENDENCIES {
+            let count = u64::try_from(found.len()).unwrap_or(u64::MAX);
+            let reason = DecodeError::TooMany { at: 0, count, max: MAX_DEPENDENCIES };
+            return Err(StorageError::corrupt(&key, reason));
+        }
+        data = older.data_pointer;
+        // what a newer one cut off is not there, even if an older one has it
+        older.length = found.last().map_or(older.length, |newer| newer.length.min(older.length));
+        found.push(older);
+    }
+    found.reverse();
+    Ok(Dependencies::new(found))
 }
 
 impl std::fmt::Debug for Store {

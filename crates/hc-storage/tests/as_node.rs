@@ -37,7 +37,7 @@ impl Log {
         let bits =
             BitChange { start: signed.change().ancestors(), end: signed.change().head().length(), set: true };
         let mut write = self.disk.write();
-        write.append(&signed, &blocks, timestamp);
+        write.change(&signed, &blocks, timestamp);
         for (page, bytes) in self.bits.pages_with(&[bits]) {
             write.bitfield_page(page, &bytes);
         }

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use hc_storage::keys::Key;
-use hc_storage::{Atom, Kv, KvRead, MemKv, WriteBatch, conformance};
+use hc_storage::{Atom, Kv, MemKv, WriteBatch, conformance};
 
 #[test]
 fn o2_the_memory_engine_conforms() {

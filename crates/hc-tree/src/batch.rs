@@ -112,6 +112,12 @@ impl TreeChange {
         Self { before, ancestors: head.length(), head, nodes: Vec::new() }
     }
 
+    /// A longer log whose nodes were worked out here before, for a named session.
+    #[must_use]
+    pub const fn of_session(before: u64, head: TreeHead, nodes: Vec<Node>) -> Self {
+        Self { before, ancestors: before, head, nodes }
+    }
+
     /// Blocks that there were before.
     #[must_use]
     pub const fn before(&self) -> u64 {

@@ -265,6 +265,26 @@ pub fn user_data(data: u64, name: &str) -> Key {
     with_text(uints(&[DATA, data, DATA_USER_DATA]), name.as_bytes())
 }
 
+/// Before this are all records of the application's.
+#[must_use]
+pub fn user_data_end(data: u64) -> Key {
+    uints(&[DATA, data, DATA_USER_DATA + 1])
+}
+
+/// The name in the key of a record of the application's.
+///
+/// # Errors
+/// If it is none.
+pub fn parse_user_data(key: &[u8]) -> Result<String, DecodeError> {
+    let mut reader = Reader::new(key);
+    for _ in 0..3 {
+        read_uint(&mut reader)?;
+    }
+    let name = read_text(&mut reader)?;
+    reader.finish()?;
+    Ok(name)
+}
+
 /// A local record.
 #[must_use]
 pub fn local(data: u64, name: &[u8]) -> Key {
@@ -277,6 +297,13 @@ pub fn local(data: u64, name: &[u8]) -> Key {
 #[must_use]
 pub fn mark(data: u64, index: u64) -> Key {
     uints(&[DATA, data, DATA_MARK, index])
+}
+
+/// All marks: from the first on, and before the second.
+#[must_use]
+pub fn marks(data: u64) -> (Key, Key) {
+    let start = uints(&[DATA, data, DATA_MARK]);
+    (start.clone(), end_of(start))
 }
 
 /// The pointer of a group.
@@ -292,6 +319,21 @@ pub fn group_update(group: u64, timestamp: u64, core: u64) -> Key {
     key.0.extend_from_slice(&timestamp.to_be_bytes());
     put_uint(&mut key.0, core);
     key
+}
+
+/// All updates of a group that are not older than a time in milliseconds since 1970: from the first on, and before the
+/// second.
+#[must_use]
+pub fn group_updates(group: u64, since: u64) -> (Key, Key) {
+    let mut start = uints(&[GROUP, group]);
+    start.0.extend_from_slice(&since.to_be_bytes());
+    (start, uints(&[GROUP, group.saturating_add(1)]))
+}
+
+/// All records of authority of a core: from the first on, and before the second.
+#[must_use]
+pub fn all_of_core(core: u64) -> (Key, Key) {
+    (uints(&[CORE, core]), uints(&[CORE, core.saturating_add(1)]))
 }
 
 /// Everything of data: from the first on, and before the second.

@@ -120,7 +120,7 @@ impl Core {
         let hints: Option<Hints> = (hints != *state.hints()).then_some(hints);
 
         let mut write = self.0.disk.write();
-        write.append(&signed, blocks, crate::now_millis());
+        write.change(&signed, blocks, crate::now_millis());
         for (page, bytes) in state.bitfield().pages_with(&bits) {
             write.bitfield_page(page, &bytes);
         }

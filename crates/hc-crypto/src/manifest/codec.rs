@@ -1,4 +1,4 @@
-//! Who may sign a log, and how many of them must. The hash of its manifest is the log's key.
+//! A manifest as bytes: as it is hashed and sent, and as stores keep it.
 //!
 //! | version | fields |
 //! | --- | --- |
@@ -6,13 +6,13 @@
 //! | 1 | flags, quorum, signers, prologue |
 //! | 2, 3 | as 1, and linked cores, user data |
 //!
-//! Follows npm hypercore 11.37.1, `lib/messages.js` (`manifest`) and `lib/verifier.js`.
+//! Follows npm hypercore 11.37.1, `lib/messages.js` (`manifest`).
 
 use compact_encoding::{Decode, DecodeError, Encode, Reader, Sink, put};
-use thiserror::Error;
 
-use crate::limits::{MAX_LINKED, MAX_MANIFEST_LEN, MAX_SIGNERS};
-use crate::{Hash, Key, Namespace, PublicKey, hash, namespace};
+use super::{Manifest, Prologue, Signer};
+use crate::limits::{MAX_LINKED, MAX_SIGNERS};
+use crate::{Hash, Key, Namespace, PublicKey};
 
 const PATCH: u64 = 1;
 const PROLOGUE: u64 = 2;
@@ -20,137 +20,6 @@ const LINKED: u64 = 4;
 const USER_DATA: u64 = 8;
 /// The only hash and the only kind of signature that exist: BLAKE2b and Ed25519.
 const ONLY_KIND: u64 = 0;
-
-/// Who may sign a log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Manifest {
-    /// The form of the manifest, 0 to 3. Version 1 is what new logs have.
-    pub version: u64,
-    /// Whether signers may sign different lengths of the same log.
-    pub allow_patch: bool,
-    /// How many signers must sign.
-    pub quorum: u64,
-    /// Who may sign.
-    pub signers: Vec<Signer>,
-    /// A beginning of the log that is fixed by its hash and needs no signature.
-    pub prologue: Option<Prologue>,
-    /// Other cores that belong to this one. From version 2 on.
-    pub linked: Option<Vec<Key>>,
-    /// Bytes of the application's. From version 2 on.
-    pub user_data: Option<Vec<u8>>,
-}
-
-/// Somebody who may sign.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Signer {
-    /// What its signatures are bound to in manifests of version 0; later versions bind them to the manifest's hash.
-    pub namespace: Namespace,
-    /// Its key.
-    pub public_key: PublicKey,
-}
-
-/// A beginning of a log that is fixed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Prologue {
-    /// The tree hash of the beginning.
-    pub hash: Hash,
-    /// Its blocks.
-    pub length: u64,
-}
-
-/// A manifest that cannot be.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ManifestError {
-    /// Not the bytes of a manifest.
-    #[error("not a manifest: {0}")]
-    Decode(#[from] DecodeError),
-    /// Longer than any honest manifest.
-    #[error("a manifest of {len} bytes, at most {MAX_MANIFEST_LEN} are allowed")]
-    TooLong {
-        /// The size in bytes.
-        len: usize,
-    },
-    /// More signatures asked for than there are signers.
-    #[error("a quorum of {quorum} of {signers} signers")]
-    Quorum {
-        /// How many must sign.
-        quorum: u64,
-        /// How many there are.
-        signers: usize,
-    },
-}
-
-impl Manifest {
-    /// The manifest of a log that one key pair signs: version 1.
-    #[must_use]
-    pub fn single(public_key: PublicKey) -> Self {
-        Self {
-            version: 1,
-            allow_patch: false,
-            quorum: 1,
-            signers: vec![Signer { namespace: *namespace::DEFAULT_NAMESPACE, public_key }],
-            prologue: None,
-            linked: None,
-            user_data: None,
-        }
-    }
-
-    /// Reads a manifest and checks that it can be fulfilled.
-    ///
-    /// # Errors
-    /// [`ManifestError`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
-        if bytes.len() > MAX_MANIFEST_LEN {
-            return Err(ManifestError::TooLong { len: bytes.len() });
-        }
-        let manifest = Self::from_bytes(bytes)?;
-        manifest.check()?;
-        Ok(manifest)
-    }
-
-    /// Whether the manifest can be fulfilled.
-    ///
-    /// # Errors
-    /// [`ManifestError::Quorum`].
-    pub fn check(&self) -> Result<(), ManifestError> {
-        let signers = self.signers.len();
-        if usize::try_from(self.quorum).map_or(true, |quorum| quorum > signers) {
-            return Err(ManifestError::Quorum { quorum: self.quorum, signers });
-        }
-        Ok(())
-    }
-
-    /// The encoded manifest.
-    #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.to_vec()
-    }
-
-    /// The manifest's hash.
-    #[must_use]
-    pub fn hash(&self) -> Hash {
-        hash::blake2b(&[namespace::MANIFEST.as_bytes(), &self.to_vec()])
-    }
-
-    /// The key of the log that this manifest describes.
-    #[must_use]
-    pub fn key(&self) -> Key {
-        Key::from(self.hash().as_bytes())
-    }
-
-    /// Whether this describes the log of version 10 with this key, which is the public key of its only signer.
-    #[must_use]
-    pub fn is_compat(&self, key: &Key) -> bool {
-        matches!(self.signers.as_slice(), [only] if only.public_key.as_bytes() == key.as_bytes())
-    }
-
-    /// Whether this manifest belongs to this key, in either way.
-    #[must_use]
-    pub fn belongs_to(&self, key: &Key) -> bool {
-        self.is_compat(key) || self.key() == *key
-    }
-}
 
 impl Encode for Manifest {
     fn encode<S: Sink>(&self, out: &mut S) {
