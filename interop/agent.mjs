@@ -27,6 +27,13 @@ async function answer(line) {
   }
 }
 
+// A failed assertion is thrown once more outside of any request (npm safety-catch); its reply has told of it.
+process.on('uncaughtException', (error) => {
+  if (error.code === 'ERR_ASSERTION') return
+  console.error(error)
+  process.exit(1)
+})
+
 const lines = createInterface({ input: process.stdin })
 lines.on('line', (line) => {
   if (line.trim() !== '') answer(line)

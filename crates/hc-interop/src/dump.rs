@@ -96,7 +96,11 @@ impl Parts {
         };
         let at = 2 + pointer;
         let data = family == 3 || family == 4;
-        Some(Self { family, at: if data { at + 2 } else { at }, record: if data { byte(key, at) } else { None } })
+        Some(Self {
+            family,
+            at: if data { at + 2 } else { at },
+            record: if data { byte(key, at) } else { None },
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use super::script::{Done, Script};
 use super::world::{Head, blocks};
 
 /// Runs a step on a log and keeps its state.
-fn on_log(script: &mut Script<'_>, at: usize, step: Step) -> Result<bool, String> {
+fn on_log(script: &mut Script<'_>, at: usize, step: &Step) -> Result<bool, String> {
     let Some(symbol) = script.world.logs.get(at).map(|log| log.symbol.clone()) else { return Ok(false) };
     let (reply, head) = script.change(step, &symbol)?;
     keep(script, at, head);
@@ -32,7 +32,7 @@ pub(super) fn append(script: &mut Script<'_>) -> Done {
     if script.random.once_in(10) {
         fields["maxLength"] = json!(head.length + script.random.below(3));
     }
-    on_log(script, at, Step::new("append", fields)).map(drop)
+    on_log(script, at, &Step::new("append", fields)).map(drop)
 }
 
 /// More than a page of the bitfield.
@@ -40,7 +40,7 @@ pub(super) fn append_many(script: &mut Script<'_>) -> Done {
     let Some((at, core, _)) = chosen(script) else { return Ok(()) };
     let n = script.random.between(32_760, 33_000);
     let fields = json!({ "core": core, "n": n, "size": 1, "batch": 20_000 });
-    on_log(script, at, Step::new("appendMany", fields)).map(drop)
+    on_log(script, at, &Step::new("appendMany", fields)).map(drop)
 }
 
 pub(super) fn truncate(script: &mut Script<'_>) -> Done {
@@ -55,7 +55,7 @@ pub(super) fn truncate(script: &mut Script<'_>) -> Done {
     if script.random.once_in(6) {
         fields["fork"] = json!(head.fork + script.random.between(1, 300));
     }
-    on_log(script, at, Step::new("truncate", fields)).map(drop)
+    on_log(script, at, &Step::new("truncate", fields)).map(drop)
 }
 
 pub(super) fn clear(script: &mut Script<'_>) -> Done {
@@ -73,7 +73,7 @@ pub(super) fn clear(script: &mut Script<'_>) -> Done {
         script.trace.push(format!("— Node would clear {start}..{end} of {core} wrongly: left out"));
         return Ok(());
     }
-    on_log(script, at, Step::new("clear", json!({ "core": core, "start": start, "end": end }))).map(drop)
+    on_log(script, at, &Step::new("clear", json!({ "core": core, "start": start, "end": end }))).map(drop)
 }
 
 pub(super) fn user_data(script: &mut Script<'_>) -> Done {
@@ -91,15 +91,18 @@ pub(super) fn set_user_data(script: &mut Script<'_>, core: &str) -> Done {
     };
     let value = value.map(b64);
     let set = Step::new("userData.set", json!({ "core": core, "key": key, "value": value }));
-    script.step(set)?.map_err(|code| format!("userData.set says {code}"))?;
-    script.step(Step::new("userData.get", json!({ "core": core, "key": key }))).map(drop)
+    script.step(&set)?.map_err(|code| format!("userData.set says {code}"))?;
+    script.step(&Step::new("userData.get", json!({ "core": core, "key": key }))).map(drop)
 }
 
 pub(super) fn set_group(script: &mut Script<'_>) -> Done {
     let Some((at, core, _)) = chosen(script) else { return Ok(()) };
     let topic = script.random.pick(&script.world.topics.clone()).cloned().unwrap_or_default();
-    on_log(script, at, Step::new("core.setGroup", json!({ "core": core, "group": topic })))?;
-    script.step(Step::new("group.updates", json!({ "store": "$store", "topic": topic }))).map(drop)
+    on_log(script, at, &Step::new("core.setGroup", json!({ "core": core, "group": topic })))?;
+    if let Some(log) = script.world.logs.get_mut(at) {
+        log.grouped = true;
+    }
+    script.step(&Step::new("group.updates", json!({ "store": "$store", "topic": topic }))).map(drop)
 }
 
 pub(super) fn mark(script: &mut Script<'_>) -> Done {
@@ -116,24 +119,10 @@ pub(super) fn mark(script: &mut Script<'_>) -> Done {
     if let Some(log) = script.world.logs.get_mut(at) {
         log.marking |= step.op == "marks.start";
     }
-    script.step(step).map(drop)
-}
-
-pub(super) fn staticify(script: &mut Script<'_>) -> Done {
-    let Some((_, core, head)) = chosen(script) else { return Ok(()) };
-    // without data there is nothing to fix; encrypted logs of Node's have no key there, and so no padding
-    if head.length == 0 || core == "$secret" || core == "$block" {
-        return Ok(());
-    }
-    let made = script.world.fresh("static");
-    let step = Step::new("store.staticify", json!({ "store": "$store", "core": core })).giving(&made);
-    match script.step(step)? {
-        Ok(_) => script.step(Step::new("core.close", json!({ "core": made }))).map(drop),
-        Err(_) => Ok(()),
-    }
+    script.step(&step).map(drop)
 }
 
 pub(super) fn compact(script: &mut Script<'_>) -> Done {
     let Some((_, core, _)) = chosen(script) else { return Ok(()) };
-    script.step(Step::new("core.compact", json!({ "core": core }))).map(drop)
+    script.step(&Step::new("core.compact", json!({ "core": core }))).map(drop)
 }

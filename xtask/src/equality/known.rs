@@ -3,6 +3,9 @@
 //! - `clear` takes away tree nodes that other blocks still need, when its way up the tree comes to a stored subtree on the left.
 //!   Ours stops there. Scripts clear only where both do the same; see [`clears_alike`].
 //! - `commit` of a named session that was itself truncated is refused with INVALID_SIGNATURE: such sessions are not committed.
+//! - `staticify` (corestore 7.12.5) writes the static core's keys over those of the core it is made from, which cannot be opened
+//!   any more: it is not in scripts.
+//! - A group's updates are left behind by atoms, and by commits that change nothing: neither is in scripts for logs with a group.
 //! - `clear` always says 0 blocks, `info` has no sizes, `userData` given when a core is opened in a store is not stored, `purge`
 //!   throws, `proof` with a seek fails: replies are compared without the first two, the others are not in scripts.
 

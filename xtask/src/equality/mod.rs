@@ -129,7 +129,7 @@ impl Peers {
         for dir in [&alone, &other] {
             part::remove(dir)?;
         }
-        let (name, turns) = if seed % 2 == 0 {
+        let (name, turns) = if seed.is_multiple_of(2) {
             ("ours", vec![&self.ours])
         } else {
             ("shared", vec![&self.ours, &self.node])

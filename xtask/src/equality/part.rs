@@ -61,7 +61,8 @@ impl<'a> Part<'a> {
                 match value.as_str() {
                     Some("$dir") => *value = json!(self.dir),
                     Some(name) if name.starts_with('$') => {
-                        *value = self.numbers.get(name).cloned().ok_or_else(|| format!("there is no {name}"))?;
+                        *value =
+                            self.numbers.get(name).cloned().ok_or_else(|| format!("there is no {name}"))?;
                     }
                     _ => {}
                 }

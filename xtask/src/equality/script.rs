@@ -33,7 +33,6 @@ const ACTIONS: &[Action] = &[
     (6, changes::user_data),
     (1, changes::set_group),
     (2, changes::mark),
-    (1, changes::staticify),
     (1, changes::compact),
     (6, sessions::open),
     (9, sessions::append),
@@ -71,7 +70,7 @@ impl<'a> Script<'a> {
                 choice -= weight;
             }
         }
-        let closed = self.step(Step::new("store.close", json!({ "store": "$store" })))?;
+        let closed = self.step(&Step::new("store.close", json!({ "store": "$store" })))?;
         closed.map_err(|code| format!("closing: {code}"))?;
         self.compare_disks()
     }
@@ -86,7 +85,7 @@ impl<'a> Script<'a> {
     }
 
     /// Runs a step at both parts at once. The reply, if both say the same.
-    pub(super) fn step(&mut self, step: Step) -> Result<Reply, String> {
+    pub(super) fn step(&mut self, step: &Step) -> Result<Reply, String> {
         let mut shown = step.fields.to_string();
         if shown.len() > 400 {
             shown.truncate(shown.floor_char_boundary(400));
@@ -94,8 +93,8 @@ impl<'a> Script<'a> {
         }
         self.trace.push(format!("{} {shown}", step.op));
         let [one, two] = &mut self.parts;
-        let (first, second) = (one.begin(&step)?, two.begin(&step)?);
-        let (first, second) = (one.end(&step, first)?, two.end(&step, second)?);
+        let (first, second) = (one.begin(step)?, two.begin(step)?);
+        let (first, second) = (one.end(step, first)?, two.end(step, second)?);
         let (first, second) = (comparable(step.op, first), comparable(step.op, second));
         let line = format!(" -> {}", show(&first));
         if let Some(last) = self.trace.last_mut() {
@@ -115,13 +114,13 @@ impl<'a> Script<'a> {
     }
 
     /// Runs a step on a core and then compares its state.
-    pub(super) fn change(&mut self, step: Step, core: &str) -> Result<(Reply, Head), String> {
+    pub(super) fn change(&mut self, step: &Step, core: &str) -> Result<(Reply, Head), String> {
         let reply = self.step(step)?;
         Ok((reply, self.state(core)?))
     }
 
     pub(super) fn state(&mut self, core: &str) -> Result<Head, String> {
-        let state = self.step(Step::new("core.state", json!({ "core": core })))?;
+        let state = self.step(&Step::new("core.state", json!({ "core": core })))?;
         state.map(|state| Head::of(&state)).map_err(|code| format!("core.state says {code}"))
     }
 
@@ -161,15 +160,19 @@ fn show(reply: &Reply) -> String {
 
 fn open_store(script: &mut Script<'_>) -> Done {
     let fields = json!({ "dir": "$dir", "primaryKey": "07".repeat(32), "unsafe": true });
-    script.step(Step::new("store.open", fields).giving("$store"))?.map_err(|code| format!("opening: {code}"))?;
+    script
+        .step(&Step::new("store.open", fields).giving("$store"))?
+        .map_err(|code| format!("opening: {code}"))?;
     if script.world.namespace {
         let fields = json!({ "store": "$store", "name": "inner" });
-        script.step(Step::new("store.namespace", fields).giving("$namespace"))?.map_err(|code| code.clone())?;
+        script
+            .step(&Step::new("store.namespace", fields).giving("$namespace"))?
+            .map_err(|code| code.clone())?;
     }
     for at in 0..script.world.logs.len() {
         let Some(log) = script.world.logs.get(at) else { continue };
         let step = Step::new("store.get", log.open.clone()).giving(&log.symbol);
-        let opened = script.step(step)?.map_err(|code| format!("store.get says {code}"))?;
+        let opened = script.step(&step)?.map_err(|code| format!("store.get says {code}"))?;
         if let Some(log) = script.world.logs.get_mut(at) {
             log.base = Head::of(&opened);
         }
@@ -179,8 +182,12 @@ fn open_store(script: &mut Script<'_>) -> Done {
 
 /// Closes the store and opens it again: for a directory that is handed over, at the other side.
 fn reopen(script: &mut Script<'_>) -> Done {
-    script.step(Step::new("store.list", json!({ "store": "$store" })))?.map_err(|code| format!("list: {code}"))?;
-    script.step(Step::new("store.close", json!({ "store": "$store" })))?.map_err(|code| format!("closing: {code}"))?;
+    script
+        .step(&Step::new("store.list", json!({ "store": "$store" })))?
+        .map_err(|code| format!("list: {code}"))?;
+    script
+        .step(&Step::new("store.close", json!({ "store": "$store" })))?
+        .map_err(|code| format!("closing: {code}"))?;
     for log in &mut script.world.logs {
         log.sessions.clear();
         log.snapshots.clear();

@@ -15,6 +15,7 @@ pub(super) struct Log {
     pub(super) sessions: Vec<Session>,
     pub(super) snapshots: Vec<String>,
     pub(super) marking: bool,
+    pub(super) grouped: bool,
 }
 
 /// A named session that is open.
@@ -84,6 +85,7 @@ impl World {
                 sessions: Vec::new(),
                 snapshots: Vec::new(),
                 marking: false,
+                grouped: *name == "grouped",
             });
         }
         let namespace = logs.iter().any(|log| log.symbol == "$inner");
