@@ -3,7 +3,7 @@
 //! Two runs of the same script leave the same bytes, but for when they were written: the time stamp at the end of a head's
 //! record, and the one in the key of a group's update. Both become zeros here.
 //!
-//! Follows npm hypercore-storage 3.3.1, `lib/keys.js`, `encoding/spec`.
+//! Keys and records are laid out as npm hypercore-storage 3.3.1, `lib/keys.js` and `encoding/spec`, has them.
 
 use std::collections::BTreeMap;
 
