@@ -6,6 +6,7 @@
 //! | `ci` | every check of the project; sets up what it needs |
 //! | `setup` | installs what building and testing need |
 //! | `bench` | every workload on both sides, and the ratios |
+//! | `torture` | kills, power losses, damage and faults, and whether what was acknowledged is there |
 //! | `layers`, `tidy`, `licences`, `vectors`, `behaviours` | one check of `ci` |
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people: it talks to them")]
 
@@ -18,6 +19,7 @@ mod licences;
 mod setup;
 mod shell;
 mod tidy;
+mod torture;
 mod vectors;
 
 use std::process::ExitCode;
@@ -30,6 +32,7 @@ cargo xtask demo [FOLDER]      store real files as logs, copy them with a second
 cargo xtask ci [--only STEP]   run every check; installs what is missing
 cargo xtask setup              install what building and testing need
 cargo xtask bench [OPTIONS]    compare with Node: --only NAME, --pairs N, --scale F, --json FILE
+cargo xtask torture WHAT       WHAT is kill, power, damage or faults; --cycles N or --seconds N, --seed S
 cargo xtask layers | tidy | licences | vectors | behaviours";
 
 fn main() -> ExitCode {
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Some("ci") => ci::run(rest),
         Some("setup") => setup::run(setup::Node::Needed).map(|_| ()),
         Some("bench") => bench::run(rest),
+        Some("torture") => torture::run(rest),
         Some("layers") => layers::run(),
         Some("tidy") => tidy::run(),
         Some("licences") => licences::run(),
