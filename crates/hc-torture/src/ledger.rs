@@ -92,6 +92,27 @@ pub(crate) fn settle(
     Ok(Settled { model, acknowledged, in_doubt_done })
 }
 
+/// What changes a store while an operation is carried out, in order, for a worker that finished.
+pub(crate) fn steps(op: &Op, number: usize, lines: &[Line]) -> Vec<Step> {
+    match op {
+        Op::Flush | Op::Reopen => Vec::new(),
+        Op::Concurrent { core, id, len, .. } => {
+            let (core, id, len) = (*core, *id, *len);
+            let step = |(_, place)| {
+                Box::new(move |model: &mut Model| model.apply_one_of(core, id, place, len)) as Step
+            };
+            parts(lines, number).into_iter().map(step).collect()
+        }
+        Op::Append { .. } | Op::UserData { .. } => {
+            let op = op.clone();
+            vec![Box::new(move |model: &mut Model| model.apply(&op))]
+        }
+    }
+}
+
+/// One change of a store.
+pub(crate) type Step = Box<dyn Fn(&mut Model)>;
+
 /// The appends of an operation that were acknowledged, by the length of the log after them.
 fn parts(lines: &[Line], number: usize) -> Vec<(u64, u32)> {
     let part = |line: &Line| match line {

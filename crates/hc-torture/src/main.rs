@@ -3,6 +3,7 @@
 //! | command | what is done to a store |
 //! | --- | --- |
 //! | `kill` | its process is killed at any moment |
+//! | `power` | the power goes: of what was not synced, any part is lost |
 //!
 //! Each is a run of many cycles with a seed that it prints. `work` and `check` are the processes that are started for it. Run
 //! them by `cargo xtask torture`.
@@ -13,6 +14,7 @@ mod kill;
 mod ledger;
 mod model;
 mod options;
+mod power;
 mod rng;
 mod script;
 mod view;
@@ -21,7 +23,7 @@ mod work;
 use std::path::Path;
 use std::process::ExitCode;
 
-const USAGE: &str = "hc-torture kill [--cycles N | --seconds N] [--seed S] [--dir D]";
+const USAGE: &str = "hc-torture kill|power [--cycles N | --seconds N] [--seed S] [--dir D]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Some("work") => work(rest),
         Some("check") => on_runtime(checker::serve()),
         Some("kill") => kill::run(rest),
+        Some("power") => power::run(rest),
         _ => Err(USAGE.into()),
     };
     match outcome {
