@@ -436,7 +436,7 @@ impl Hypercore {
     /// [`Error::SessionClosed`], [`Error::Storage`].
     pub async fn set_user_data(&self, key: &str, value: Option<&[u8]>) -> Result<()> {
         self.check_open()?;
-        self.core().set_user_data(key, value)
+        self.core().set_user_data(key, value).await
     }
 
     /// A record beside the log.

@@ -77,6 +77,7 @@ struct Follower<'a> {
     open: HashMap<i64, Open>,
     names: BTreeMap<PathBuf, Inode>,
     inodes: usize,
+    lens: HashMap<Inode, usize>,
     events: Vec<Event>,
     syncs: Vec<Sync>,
     lines: Vec<(usize, Line)>,
@@ -89,6 +90,7 @@ impl Recording {
             open: HashMap::new(),
             names: BTreeMap::new(),
             inodes: 0,
+            lens: HashMap::new(),
             events: Vec::new(),
             syncs: Vec::new(),
             lines: Vec::new(),
@@ -166,11 +168,10 @@ impl Follower<'_> {
             Some(inode) => {
                 if call.has_flag("O_TRUNC") {
                     self.event(call, Change::Truncate { inode, len: 0 });
+                    self.lens.insert(inode, 0);
                 }
-                if call.has_flag("O_APPEND") {
-                    return Err("a file is opened to append to".into());
-                }
-                Open::File { inode, at: 0 }
+                let append = call.has_flag("O_APPEND");
+                Open::File { inode, at: if append { self.lens.get(&inode).copied().unwrap_or(0) } else { 0 } }
             }
             None if call.has_flag("O_CREAT") => {
                 let inode = self.inodes;
@@ -203,6 +204,8 @@ impl Follower<'_> {
         } else {
             call.number(3).and_then(|at| usize::try_from(at).ok()).ok_or("no offset")?
         };
+        let len = self.lens.entry(inode).or_default();
+        *len = (*len).max(at + wrote);
         self.event(call, Change::Write { inode, at, bytes });
         Ok(())
     }
@@ -223,6 +226,7 @@ impl Follower<'_> {
         let len = call.number(1).and_then(|len| usize::try_from(len).ok()).ok_or("no length")?;
         if let Some(Open::File { inode, .. }) = self.open.get(&fd) {
             let change = Change::Truncate { inode: *inode, len };
+            self.lens.insert(*inode, len);
             self.event(call, change);
         }
         Ok(())

@@ -73,9 +73,10 @@ impl Image {
             4 => Unsynced::MostKept,
             _ => Unsynced::TornEnd,
         };
-        let unsynced_from = recording.events.iter().position(|event| {
-            event.began < time && event.durable.is_none_or(|durable| durable >= time)
-        });
+        let unsynced_from = recording
+            .events
+            .iter()
+            .position(|event| event.began < time && event.durable.is_none_or(|durable| durable >= time));
         let happened = recording.events.partition_point(|event| event.began < time);
         let span = happened - unsynced_from.unwrap_or(happened).min(happened);
         let torn_at = happened - span + rng.index(span + 1);
@@ -112,7 +113,8 @@ impl Lots<'_> {
         let happened = recording.events.partition_point(|event| event.began < self.time);
         for (place, event) in recording.events.iter().take(happened).enumerate() {
             let name = event.change.is_name();
-            let durable = if name && self.names == Names::InOrder { event.durable_in_order } else { event.durable };
+            let durable =
+                if name && self.names == Names::InOrder { event.durable_in_order } else { event.durable };
             let synced = durable.is_some_and(|durable| durable < self.time);
             let keeps = synced
                 || if name && self.names == Names::InOrder {

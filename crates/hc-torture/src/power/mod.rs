@@ -102,10 +102,14 @@ impl Recorded {
         let lens: Vec<u64> = view.cores.iter().map(|core| core.length).collect();
         if let Some(state) = self.states.iter().position(|state| state.compare(&view).is_ok()) {
             let why = least.map_or("", |(_, _, why)| why.as_str());
-            return Err(format!("{image}: state {state} is there (lengths {lens:?}), but {from} was promised: {why}"));
+            return Err(format!(
+                "{image}: state {state} is there (lengths {lens:?}), but {from} was promised: {why}"
+            ));
         }
         let last = self.states.last().map(|state| state.compare(&view));
-        Err(format!("{image}: lengths {lens:?} are no state the store had; from the last it differs: {last:?}"))
+        Err(format!(
+            "{image}: lengths {lens:?} are no state the store had; from the last it differs: {last:?}"
+        ))
     }
 }
 

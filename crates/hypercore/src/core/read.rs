@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::Core;
 use crate::Result;
+use crate::options::Durability;
 use crate::storage::blocking;
 
 /// How many bytes of blocks a stream reads at once.
@@ -41,11 +42,14 @@ impl Core {
         Ok(self.0.disk.user_data(name)?)
     }
 
-    pub(crate) fn set_user_data(&self, name: &str, value: Option<&[u8]>) -> Result<()> {
+    pub(crate) async fn set_user_data(&self, name: &str, value: Option<&[u8]>) -> Result<()> {
         let mut write = self.0.disk.write();
         write.user_data(name, value);
         self.0.disk.commit(write)?;
         self.0.storage.committed();
+        if self.0.storage.durability() == Durability::Sync {
+            self.0.storage.sync().await?;
+        }
         Ok(())
     }
 }
