@@ -1,6 +1,6 @@
 //! What a device may hold after the power went.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,12 @@ const SECTOR: usize = 512;
 /// How a file system treats new names before their folder is synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Names {
-    /// Any of them may be lost.
-    Any,
+    /// The last ones of each folder may be lost; only a sync of the folder brings them to the device. (If a folder lost any of
+    /// its names, whatever came later, RocksDB itself could not be opened: it renames `CURRENT` before it syncs the name of
+    /// the file that `CURRENT` names.)
+    ByFolder,
     /// The last ones may be lost: a journal keeps their order, and any sync brings it to the device.
-    InOrder,
+    ByJournal,
 }
 
 /// What becomes of changes that were not synced.
@@ -57,6 +59,8 @@ struct Lots<'a> {
     /// Of unsynced changes, the first that is not kept, where they are kept up to one.
     torn_at: usize,
     names_end: usize,
+    /// The folders that lost a name, after which they lose all.
+    lost: BTreeSet<PathBuf>,
 }
 
 impl Image {
@@ -65,7 +69,7 @@ impl Image {
         // right after something began, or between two lines
         let began = recording.events.get(event).map_or(0, |event| event.began);
         let time = if rng.one_in(2) { began + 1 } else { rng.index(recording.end) + 1 };
-        let names = if rng.one_in(2) { Names::Any } else { Names::InOrder };
+        let names = if rng.one_in(2) { Names::ByFolder } else { Names::ByJournal };
         let unsynced = match rng.below(6) {
             0 => Unsynced::Lost,
             1 => Unsynced::Kept,
@@ -81,7 +85,7 @@ impl Image {
         let span = happened - unsynced_from.unwrap_or(happened).min(happened);
         let torn_at = happened - span + rng.index(span + 1);
         let names_end = happened - span + rng.index(span + 1);
-        let lots = Lots { rng, unsynced, names, time, torn_at, names_end };
+        let lots = Lots { rng, unsynced, names, time, torn_at, names_end, lost: BTreeSet::new() };
         lots.draw(recording)
     }
 
@@ -114,13 +118,13 @@ impl Lots<'_> {
         for (place, event) in recording.events.iter().take(happened).enumerate() {
             let name = event.change.is_name();
             let durable =
-                if name && self.names == Names::InOrder { event.durable_in_order } else { event.durable };
+                if name && self.names == Names::ByJournal { event.durable_in_order } else { event.durable };
             let synced = durable.is_some_and(|durable| durable < self.time);
             let keeps = synced
-                || if name && self.names == Names::InOrder {
-                    place < self.names_end
-                } else {
-                    self.keeps(place)
+                || match self.names {
+                    _ if !name => self.keeps(place),
+                    Names::ByJournal => place < self.names_end,
+                    Names::ByFolder => self.keeps_name(place, &event.change),
                 };
             match &event.change {
                 Change::Write { inode, at, bytes } => {
@@ -160,6 +164,21 @@ impl Lots<'_> {
             Unsynced::MostKept => !self.rng.one_in(8),
             Unsynced::TornEnd => place < self.torn_at,
         }
+    }
+
+    /// Whether a name is there whose folder was not synced: not if it has lost one already.
+    fn keeps_name(&mut self, place: usize, change: &Change) -> bool {
+        let folder = match change {
+            Change::Create { name, .. } | Change::Remove { name } | Change::Folder { name } => name.parent(),
+            Change::Rename { to, .. } => to.parent(),
+            Change::Write { .. } | Change::Truncate { .. } => None,
+        };
+        let folder = folder.unwrap_or_else(|| Path::new("")).to_owned();
+        let keeps = !self.lost.contains(&folder) && self.keeps(place);
+        if !keeps {
+            self.lost.insert(folder);
+        }
+        keeps
     }
 
     /// Whether an unsynced write that is not wholly there is partly.

@@ -19,6 +19,8 @@ pub(super) struct Announcer {
     running: AtomicBool,
     /// Whether any peer was let in yet.
     watched: AtomicBool,
+    /// Whether this process changed the log. What it found when it opened the store is on the device.
+    changed: AtomicBool,
 }
 
 impl Core {
@@ -33,6 +35,16 @@ impl Core {
         if !announcer.running.swap(true, Ordering::SeqCst) {
             tokio::spawn(self.clone().announce_when_synced());
         }
+    }
+
+    /// Notes that there is a new head of our own, before it can be seen.
+    pub(super) fn note_change(&self) {
+        self.0.announcer.changed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether there may be a head of our own that a power loss would take away.
+    pub(crate) fn may_have_unsynced(&self) -> bool {
+        self.0.announcer.changed.load(Ordering::SeqCst) && !self.0.storage.is_synced()
     }
 
     async fn announce_when_synced(self) {

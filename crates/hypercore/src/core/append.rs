@@ -135,6 +135,7 @@ impl Core {
         drop(state);
         self.0.disk.commit(write)?;
         self.0.storage.committed();
+        self.note_change();
         let head = Some(signed.into_head());
         // a writer asks nobody for nodes, so it does not keep in mind which it has
         self.take_over(Committed { head, bits, hints, verifier: fresh, nodes: None });
