@@ -3,6 +3,7 @@
 //! | command | what is done to a store |
 //! | --- | --- |
 //! | `kill` | its process is killed at any moment |
+//! | `damage` | a file of it is damaged |
 //! | `power` | the power goes: of what was not synced, any part is lost |
 //!
 //! Each is a run of many cycles with a seed that it prints. `work` and `check` are the processes that are started for it. Run
@@ -10,6 +11,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people: it talks to them")]
 
 mod checker;
+mod damage;
 mod kill;
 mod ledger;
 mod model;
@@ -23,7 +25,7 @@ mod work;
 use std::path::Path;
 use std::process::ExitCode;
 
-const USAGE: &str = "hc-torture kill|power [--cycles N | --seconds N] [--seed S] [--dir D]";
+const USAGE: &str = "hc-torture kill|power|damage [--cycles N | --seconds N] [--seed S] [--dir D]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         Some("work") => work(rest),
         Some("check") => on_runtime(checker::serve()),
         Some("kill") => kill::run(rest),
+        Some("damage") => damage::run(rest),
         Some("power") => power::run(rest),
         _ => Err(USAGE.into()),
     };

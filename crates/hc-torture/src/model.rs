@@ -184,6 +184,30 @@ impl CoreModel {
     }
 }
 
+impl CoreModel {
+    /// What was found that never was: other bytes, more blocks, other records.
+    pub(crate) fn first_wrong(&self, found: &CoreView) -> Option<String> {
+        if found.length > self.head.length() || found.fork > self.head.fork() {
+            return Some(format!("length {} and fork {} never were", found.length, found.fork));
+        }
+        let other = |(block, found): (&Block, &Found)| matches!(found, Found::Bytes(digest) if *digest != block.digest);
+        if let Some(index) = self.blocks.iter().zip(&found.blocks).position(other) {
+            return Some(format!("block {index} has other bytes"));
+        }
+        if found.length == self.head.length() && self.head.hash().as_bytes() != found.tree_hash.as_slice() {
+            return Some("the tree hash is not that of the blocks".into());
+        }
+        None
+    }
+
+    /// Whether something of this was not found, without an error that says so.
+    pub(crate) fn silently_lacks(&self, found: &CoreView) -> bool {
+        found.length < self.head.length()
+            || found.blocks.contains(&Found::Missing)
+            || found.records != self.records
+    }
+}
+
 #[cfg(test)]
 impl CoreModel {
     pub(crate) fn view(&self) -> CoreView {

@@ -31,6 +31,7 @@ pub mod limits;
 mod node;
 mod proof;
 mod reader;
+mod seek;
 mod truncate;
 
 pub use batch::{Batch, Draft, SignedChange, TreeChange};
@@ -44,4 +45,5 @@ pub use proof::{
     Unchecked, UpgradeProof, UpgradeRequest, Verified, plan, verify,
 };
 pub use reader::{NodeReader, byte_offset, missing_nodes};
+pub use seek::{Sought, seek};
 pub use truncate::{RemovedNodes, head_at, truncate};

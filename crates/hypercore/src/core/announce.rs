@@ -17,10 +17,10 @@ use crate::Result;
 pub(super) struct Announcer {
     length: AtomicU64,
     running: AtomicBool,
+    /// Counts how often the log was cut: what waited to be announced before a cut is not what is there after it.
+    cuts: AtomicU64,
     /// Whether any peer was let in yet.
     watched: AtomicBool,
-    /// Whether this process changed the log. What it found when it opened the store is on the device.
-    changed: AtomicBool,
 }
 
 impl Core {
@@ -37,28 +37,42 @@ impl Core {
         }
     }
 
-    /// Notes that there is a new head of our own, before it can be seen.
-    pub(super) fn note_change(&self) {
-        self.0.announcer.changed.store(true, Ordering::SeqCst);
+    /// Whether there may be a head that a power loss would take away.
+    pub(crate) fn may_have_unsynced(&self) -> bool {
+        !self.0.storage.is_synced()
     }
 
-    /// Whether there may be a head of our own that a power loss would take away.
-    pub(crate) fn may_have_unsynced(&self) -> bool {
-        self.0.announcer.changed.load(Ordering::SeqCst) && !self.0.storage.is_synced()
+    /// Takes note that our own log was cut, which peers hear of at once: the caller can wait for the device.
+    pub(super) fn announce_cut(&self, length: u64, fork: u64) {
+        let announcer = &self.0.announcer;
+        announcer.cuts.fetch_add(1, Ordering::SeqCst);
+        announcer.length.store(length, Ordering::SeqCst);
+        if announcer.watched.load(Ordering::SeqCst)
+            && let Err(error) = self.0.storage.sync_blocking()
+        {
+            // peers keep what they know; nothing more can be written before the store is opened again
+            tracing::error!(core = %self.discovery_key(), %error, "not announced: the sync failed");
+            return;
+        }
+        self.input(Input::Local(Local::Truncated { fork, length }));
     }
 
     async fn announce_when_synced(self) {
         let announcer = &self.0.announcer;
         loop {
+            let cuts = announcer.cuts.load(Ordering::SeqCst);
             let length = announcer.length.load(Ordering::SeqCst);
             if let Err(error) = self.0.storage.sync().await {
                 tracing::error!(core = %self.discovery_key(), %error, "not announced: the sync failed");
                 announcer.running.store(false, Ordering::SeqCst);
                 return;
             }
-            self.input(Input::Local(Local::Appended { length }));
+            if announcer.cuts.load(Ordering::SeqCst) == cuts {
+                self.input(Input::Local(Local::Appended { length }));
+            }
             announcer.running.store(false, Ordering::SeqCst);
-            let newer = announcer.length.load(Ordering::SeqCst) != length;
+            let newer = announcer.length.load(Ordering::SeqCst) != length
+                || announcer.cuts.load(Ordering::SeqCst) != cuts;
             if !newer || announcer.running.swap(true, Ordering::SeqCst) {
                 return;
             }
