@@ -192,6 +192,11 @@ pub enum Local {
         /// The length now.
         length: u64,
     },
+    /// The log is longer, although no peer of this replicator said so. Which of its blocks are here did not change.
+    Upgraded {
+        /// The length now.
+        length: u64,
+    },
     /// The manifest is known now.
     Manifest,
 }

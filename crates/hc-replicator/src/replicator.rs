@@ -222,6 +222,11 @@ impl Replicator {
             Local::Stored { start, end } => self.stored(start, end.min(self.have.length)),
             Local::Cleared { start, end } => self.cleared(start, end.min(self.have.length)),
             Local::Truncated { fork, length } => self.truncated(fork, length),
+            Local::Upgraded { length } if length > self.have.length => {
+                self.have.length = length;
+                self.length_changed();
+            }
+            Local::Upgraded { .. } => {}
             Local::Manifest => self.have.has_manifest = true,
         }
         self.changed();

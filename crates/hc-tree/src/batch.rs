@@ -52,6 +52,12 @@ impl Batch {
         let _ = self.append_root(node, false, &mut Cursor::new(node.index));
     }
 
+    /// Appends a block by its node, which must be the next one: of a block that was hashed here before.
+    pub fn append_leaf(&mut self, node: Node) {
+        debug_assert_eq!(node.index, self.length.saturating_mul(2), "the next block's node");
+        let _ = self.append_root(node, false, &mut Cursor::new(node.index));
+    }
+
     /// Appends a full tree by its top, at which the cursor stands, and merges it with those to its left. `claimed` says that
     /// its size is only what a peer says. `None` if no such tree can be; the batch is then useless.
     pub(crate) fn append_root(&mut self, node: Node, claimed: bool, cursor: &mut Cursor) -> Option<()> {
@@ -150,12 +156,6 @@ impl TreeChange {
         Self { before, ancestors, head, nodes }
     }
 
-    /// A longer log whose nodes were worked out here before, for a named session.
-    #[must_use]
-    pub const fn of_session(before: u64, head: TreeHead, nodes: Vec<Node>) -> Self {
-        Self { before, ancestors: before, head, nodes }
-    }
-
     /// Blocks that there were before.
     #[must_use]
     pub const fn before(&self) -> u64 {
@@ -189,7 +189,7 @@ impl TreeChange {
     /// # Errors
     /// If the log's signers did not sign this head with it.
     pub fn signed_with(self, verifier: &Verifier, signature: Vec<u8>) -> Result<SignedChange, VerifyError> {
-        verifier.verify(&self.head.hash(), self.head.length(), self.head.fork(), &signature)?;
+        verifier.verify_head(&self.head, &signature)?;
         Ok(SignedChange { change: self, signature })
     }
 

@@ -10,6 +10,7 @@
 //! | shorten the log | [`truncate`] → [`TreeChange`] → [`SignedChange`] |
 //! | clear blocks | [`cleared_nodes`] |
 //! | answer a peer | [`plan`] → fetch the nodes it names → [`ProofPlan::build`] → [`Proof`] |
+//! | put signatures of several together | [`patch_nodes`], `hc_crypto::PartialSignature` |
 //! | take a peer's answer | [`verify`] → [`Unchecked`] → [`Unchecked::confirm`] → [`Verified`] |
 //! | take a proof with nothing but the key | [`RemoteProof::verify`] → [`RemoteHead`] |
 //! | get lost roots back | [`StoredHead::recover`] → [`Recovered`] |
@@ -22,7 +23,7 @@
 //!
 //! A proof that is refused changes nothing: verification works on copies.
 //!
-//! Follows npm hypercore 11.37.1, `lib/merkle-tree.js`, `lib/bitfield.js`, and npm flat-tree.
+//! Follows npm hypercore 11.37.1, `lib/merkle-tree.js`, `lib/bitfield.js`, `lib/multisig.js`, and npm flat-tree.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used))]
 
 mod batch;
@@ -33,6 +34,7 @@ mod error;
 pub mod flat;
 mod head;
 pub mod limits;
+mod multisig;
 mod node;
 mod proof;
 mod reader;
@@ -48,6 +50,7 @@ pub use bitfield_find::{Bits, SEGMENT_BITS};
 pub use clear::cleared_nodes;
 pub use error::{HeadError, MissingNode, ProofError, RequestError};
 pub use head::TreeHead;
+pub use multisig::patch_nodes;
 pub use node::Node;
 pub use proof::{
     BlockProof, BlockRequest, HashProof, HashRequest, Proof, ProofPlan, ProofRequest, SeekProof, SeekRequest,

@@ -68,6 +68,68 @@ pub enum Error {
         /// The core.
         discovery_key: DiscoveryKey,
     },
+    /// The snapshot does not reach so far, or the block was truncated since it was taken, and is stored nowhere.
+    #[error("block {index} of the snapshot is not available: the log was cut to {available} blocks{}", of(&Some(*.discovery_key)))]
+    SnapshotNotAvailable {
+        /// The block.
+        index: u64,
+        /// Blocks of the snapshot that are still the log's.
+        available: u64,
+        /// The core.
+        discovery_key: DiscoveryKey,
+    },
+    /// What was asked for does not fit the log as it is. Nothing was changed.
+    #[error("{reason}{}", of(&Some(*.discovery_key)))]
+    InvalidOperation {
+        /// What does not fit.
+        reason: String,
+        /// The core.
+        discovery_key: DiscoveryKey,
+    },
+    /// The store may have lost what this writer told others: it appends only after peers confirmed that none has more, see
+    /// [`Hypercore::recover`](crate::Hypercore::recover).
+    #[error("the core is recovering: it may have lost blocks that others have{}", of(&Some(*.discovery_key)))]
+    Recovering {
+        /// The core.
+        discovery_key: DiscoveryKey,
+    },
+    /// The owner signed two different logs: this one is frozen, see [`Hypercore::conflict`](crate::Hypercore::conflict).
+    #[error("two different logs of length {length} are signed with this core's key{}", of(&Some(*.discovery_key)))]
+    Conflict {
+        /// The length at which they differ.
+        length: u64,
+        /// The core.
+        discovery_key: DiscoveryKey,
+    },
+    /// A proof that does not hold, or that cannot be made.
+    #[error("invalid proof: {reason}{}", of(&Some(*.discovery_key)))]
+    InvalidProof {
+        /// What is wrong with it.
+        reason: String,
+        /// The core.
+        discovery_key: DiscoveryKey,
+    },
+    /// A block or a hash that is not what the tree says.
+    #[error("invalid checksum: {reason}{}", of(&Some(*.discovery_key)))]
+    InvalidChecksum {
+        /// What does not fit.
+        reason: String,
+        /// The core.
+        discovery_key: DiscoveryKey,
+    },
+    /// The caller broke a rule of the interface.
+    #[error("{0}")]
+    Assertion(String),
+    /// A block that cannot be decrypted.
+    #[error("block {index} cannot be decrypted: {reason}{}", of(&Some(*.discovery_key)))]
+    Encryption {
+        /// The block.
+        index: u64,
+        /// What is wrong with it.
+        reason: String,
+        /// The core.
+        discovery_key: DiscoveryKey,
+    },
     /// The request was given up: its session or its handle was closed.
     #[error("the request was cancelled{}", of(&Some(*.discovery_key)))]
     RequestCancelled {
@@ -116,6 +178,12 @@ pub enum Error {
     Internal(&'static str),
 }
 
+impl From<hc_tree::MissingNode> for Error {
+    fn from(missing: hc_tree::MissingNode) -> Self {
+        Self::Assertion(format!("{missing}; it was never fetched"))
+    }
+}
+
 impl Error {
     /// The code of the same case in Node's `hypercore-errors`.
     #[must_use]
@@ -129,8 +197,14 @@ impl Error {
             Self::BlockNotAvailable { .. } => "BLOCK_NOT_AVAILABLE",
             Self::RequestCancelled { .. } => "REQUEST_CANCELLED",
             Self::RequestTimeout { .. } => "REQUEST_TIMEOUT",
-            Self::InvalidSignature { .. } => "INVALID_SIGNATURE",
-            Self::Decoding { .. } => "DECODING_ERROR",
+            Self::SnapshotNotAvailable { .. } => "SNAPSHOT_NOT_AVAILABLE",
+            Self::InvalidOperation { .. } => "INVALID_OPERATION",
+            Self::Recovering { .. } => "SESSION_NOT_WRITABLE",
+            Self::Conflict { .. } | Self::InvalidSignature { .. } => "INVALID_SIGNATURE",
+            Self::InvalidProof { .. } => "INVALID_PROOF",
+            Self::InvalidChecksum { .. } => "INVALID_CHECKSUM",
+            Self::Assertion(_) => "ASSERTION",
+            Self::Decoding { .. } | Self::Encryption { .. } => "DECODING_ERROR",
             Self::Storage(_) => "WRITE_FAILED",
             Self::Protocol(_) | Self::Replication(_) | Self::Connection(_) => "CONNECTION_FAILED",
             Self::StoreClosed => "SESSION_CLOSED",

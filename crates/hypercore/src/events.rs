@@ -23,6 +23,13 @@ pub enum Event {
         /// Bytes of all blocks now.
         byte_length: u64,
     },
+    /// The log was cut: by its owner, or because a peer proved that its owner did.
+    Truncate {
+        /// Blocks that stayed.
+        length: u64,
+        /// How often the log was cut now.
+        fork: u64,
+    },
     /// A block came from a peer and is stored.
     Download {
         /// The block.

@@ -41,9 +41,11 @@
 //!
 //! Follows npm hypercore 11.37.1. What differs is listed in the project's `docs/COMPAT.md`.
 
+mod atom;
 pub mod core;
 mod download;
 mod encoding;
+mod encryption;
 mod error;
 mod events;
 mod options;
@@ -54,15 +56,25 @@ mod streams;
 mod typed;
 
 pub use crate::core::{Core, Peer};
+pub use atom::Atom;
 pub use download::{Download, DownloadOptions};
 pub use encoding::{Binary, Json, Utf8, ValueEncoding};
+pub use encryption::{Encryption, EncryptionProvider};
 pub use error::{Error, Result};
 pub use events::{Event, Events};
-pub use hc_crypto::{DiscoveryKey, Hash, Key, KeyPair, Manifest, Namespace, PublicKey, Signature};
-pub use options::{Durability, GetOptions, OpenOptions, ReplicationOptions, SessionOptions, UpdateOptions};
+pub use hc_crypto::{
+    DiscoveryKey, Hash, Key, KeyPair, Manifest, Namespace, PublicKey, Signature, block_encryption_key,
+};
+pub use hc_storage::Space;
+pub use hc_tree::{BlockRequest, HashRequest, Proof, ProofRequest, SeekRequest, UpgradeRequest};
+pub use options::{
+    AppendOptions, CommitOptions, Durability, GetOptions, OpenOptions, ReplicationOptions, SeekOptions,
+    SessionOptions, TruncateOptions, UpdateOptions,
+};
 pub use replication::{Replication, Role};
 pub use session::{Appended, FindingPeers, Hypercore, Info};
-pub use streams::ReadStream;
+pub use storage::GroupUpdate;
+pub use streams::{ByteStream, ReadStream, WriteStream};
 pub use typed::Encoded;
 
 /// The largest block, in bytes. Each block is sent in one piece. As npm hypercore 11.37.1, `index.js`.

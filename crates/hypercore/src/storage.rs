@@ -5,8 +5,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use hc_crypto::Key;
 use hc_storage::{Kv, MemKv, Store};
+use tokio::sync::broadcast;
 
+use crate::events::EVENT_BACKLOG;
 use crate::options::Durability;
 use crate::{Error, Result};
 
@@ -20,6 +23,20 @@ pub struct Storage {
     written: AtomicU64,
     synced: AtomicU64,
     syncing: tokio::sync::Mutex<()>,
+    groups: broadcast::Sender<GroupUpdate>,
+}
+
+/// A core of a group has a new head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupUpdate {
+    /// What the group is about.
+    pub topic: [u8; 32],
+    /// The core's key.
+    pub key: Key,
+    /// Blocks in the core.
+    pub length: u64,
+    /// How often the core was truncated.
+    pub fork: u64,
 }
 
 /// How a store is opened.
@@ -71,6 +88,7 @@ impl Storage {
             written: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             syncing: tokio::sync::Mutex::new(()),
+            groups: broadcast::Sender::new(EVENT_BACKLOG),
         }))
     }
 
@@ -84,6 +102,27 @@ impl Storage {
     #[must_use]
     pub const fn durability(&self) -> Durability {
         self.durability
+    }
+
+    /// Updates of all groups from now on.
+    #[must_use]
+    pub fn group_updates(&self) -> broadcast::Receiver<GroupUpdate> {
+        self.groups.subscribe()
+    }
+
+    pub(crate) fn tell_group(&self, update: GroupUpdate) {
+        // without anybody who watches there is nobody to tell
+        let _ = self.groups.send(update);
+    }
+
+    /// As [`sync`](Self::sync), on the calling thread.
+    pub(crate) fn sync_blocking(&self) -> Result<()> {
+        let written = self.written.load(Ordering::Acquire);
+        if !self.volatile {
+            self.store.sync()?;
+        }
+        self.synced.fetch_max(written, Ordering::AcqRel);
+        Ok(())
     }
 
     /// Notes that a batch was committed.

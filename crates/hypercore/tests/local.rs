@@ -77,8 +77,8 @@ async fn a10_everything_fails_after_closing() {
 #[tokio::test]
 async fn a11_a_read_only_session_cannot_append_and_neither_can_its_sessions() {
     let core = filled(1).await;
-    let reader = core.session(SessionOptions::new().writable(false)).unwrap();
-    let inherited = reader.session(SessionOptions::new()).unwrap();
+    let reader = core.session(SessionOptions::new().writable(false)).await.unwrap();
+    let inherited = reader.session(SessionOptions::new()).await.unwrap();
     for session in [reader, inherited] {
         assert!(!session.writable());
         assert_eq!(session.append("x").await.unwrap_err().code(), "SESSION_NOT_WRITABLE");
@@ -105,7 +105,7 @@ async fn a18_a_get_that_nobody_answers_times_out() {
 #[tokio::test]
 async fn a19_closing_a_session_ends_its_own_waits_only() {
     let core = filled(1).await;
-    let other = core.session(SessionOptions::new()).unwrap();
+    let other = core.session(SessionOptions::new()).await.unwrap();
     let (first, second) = (other.clone(), core.clone());
     let closed = tokio::spawn(async move { first.get(1).await });
     let open = tokio::spawn(async move { second.get(1).await });
@@ -121,7 +121,7 @@ async fn a20_no_waiting_gives_none_at_once() {
     let core = filled(1).await;
     assert_eq!(core.get_with(5, GetOptions::new().wait(false)).await.unwrap(), None);
     assert_eq!(core.waits(), 0);
-    let quick = core.session(SessionOptions::new().wait(false)).unwrap();
+    let quick = core.session(SessionOptions::new().wait(false)).await.unwrap();
     assert_eq!(quick.get(5).await.unwrap_err().code(), "BLOCK_NOT_AVAILABLE");
 }
 
@@ -213,7 +213,7 @@ async fn concurrent_appends_all_land_once_and_in_their_own_order() {
 async fn a_directory_is_free_again_when_its_last_session_is_closed() {
     let dir = tempfile::tempdir().unwrap();
     let core = Hypercore::open(dir.path()).await.unwrap();
-    let other = core.session(SessionOptions::new()).unwrap();
+    let other = core.session(SessionOptions::new()).await.unwrap();
     core.close().await.unwrap();
     assert!(Hypercore::open(dir.path()).await.is_err(), "a session is still open");
     other.close().await.unwrap();

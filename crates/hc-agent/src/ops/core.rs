@@ -103,13 +103,13 @@ pub(super) fn state(agent: &Agent, fields: &Fields) -> Result {
     Ok(describe(fields.uint("core")?, &agent.core(fields)?))
 }
 
-pub(super) fn session(agent: &Agent, fields: &Fields) -> Result {
+pub(super) async fn session(agent: &Agent, fields: &Fields) -> Result {
     for later in ["name", "checkout", "snapshot", "atom"] {
         if fields.0.get(later).is_some_and(|value| !value.is_null() && *value != Value::Bool(false)) {
             return Err(Failure::bad_argument(format!("sessions with {later} are not there yet")));
         }
     }
-    let session = agent.core(fields)?.session(session_options(fields)?)?;
+    let session = agent.core(fields)?.session(session_options(fields)?).await?;
     Ok(handed_out(agent, session))
 }
 

@@ -23,7 +23,7 @@ pub(crate) async fn run(agent: &Agent, op: &str, fields: &Fields) -> Result {
         "store.createKeyPair" => store::create_key_pair(agent, fields),
         "core.open" => core::open(agent, fields).await,
         "core.state" => core::state(agent, fields),
-        "core.session" => core::session(agent, fields),
+        "core.session" => core::session(agent, fields).await,
         "core.close" => core::close(agent, fields).await,
         "events.subscribe" => core::subscribe(agent, fields),
         "findingPeers.start" => core::finding_peers(agent, fields),

@@ -12,6 +12,7 @@ mod plan;
 mod types;
 mod verify;
 
+pub(crate) use plan::upgrade_nodes;
 pub use plan::{ProofPlan, plan};
 pub use types::{
     BlockProof, BlockRequest, HashProof, HashRequest, Proof, ProofRequest, SeekProof, SeekRequest,

@@ -12,6 +12,12 @@ use crate::seek::content;
 
 use super::types::{ProofRequest, SeekRequest};
 
+/// The nodes that lead from the roots of one length to those of a longer one, in the order of an upgrade's proof. Both in
+/// blocks.
+pub(crate) fn upgrade_nodes(from: u64, to: u64) -> Vec<u64> {
+    ProofPlan::default().trees_between(from * 2, to * 2, None)
+}
+
 /// The nodes of a proof, by part, in the order in which they are sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProofPlan {

@@ -113,6 +113,11 @@ impl Unchecked {
         self.anchor.map(|top| top.node.index)
     }
 
+    /// The head to which the proof leads, before anything shows that it is signed.
+    pub(crate) fn head(&self) -> Option<&TreeHead> {
+        self.upgrade.as_ref().map(|upgrade| &upgrade.head)
+    }
+
     /// Checks the proof against the stored node of its [`anchor`](Self::anchor), and its new head against the log's
     /// manifest.
     ///
@@ -131,7 +136,7 @@ impl Unchecked {
         }
         if let Some(upgrade) = &self.upgrade {
             let (head, verifier) = (&upgrade.head, verifier.ok_or(ProofError::NoManifest)?);
-            verifier.verify(&head.hash(), head.length(), head.fork(), &upgrade.signature)?;
+            verifier.verify_head(head, &upgrade.signature)?;
         }
         Ok(Verified { nodes: self.nodes, claimed: self.claimed, upgrade: self.upgrade, block: self.block })
     }

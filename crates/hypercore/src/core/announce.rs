@@ -17,6 +17,8 @@ use crate::Result;
 pub(super) struct Announcer {
     length: AtomicU64,
     running: AtomicBool,
+    /// Counts how often the log was cut: what waited to be announced before a cut is not what is there after it.
+    cuts: AtomicU64,
     /// Whether any peer was let in yet.
     watched: AtomicBool,
 }
@@ -35,18 +37,37 @@ impl Core {
         }
     }
 
+    /// Takes note that our own log was cut, which peers hear of at once: the caller can wait for the device.
+    pub(super) fn announce_cut(&self, length: u64, fork: u64) {
+        let announcer = &self.0.announcer;
+        announcer.cuts.fetch_add(1, Ordering::SeqCst);
+        announcer.length.store(length, Ordering::SeqCst);
+        if announcer.watched.load(Ordering::SeqCst)
+            && let Err(error) = self.0.storage.sync_blocking()
+        {
+            // peers keep what they know; nothing more can be written before the store is opened again
+            tracing::error!(core = %self.discovery_key(), %error, "not announced: the sync failed");
+            return;
+        }
+        self.input(Input::Local(Local::Truncated { fork, length }));
+    }
+
     async fn announce_when_synced(self) {
         let announcer = &self.0.announcer;
         loop {
+            let cuts = announcer.cuts.load(Ordering::SeqCst);
             let length = announcer.length.load(Ordering::SeqCst);
             if let Err(error) = self.0.storage.sync().await {
                 tracing::error!(core = %self.discovery_key(), %error, "not announced: the sync failed");
                 announcer.running.store(false, Ordering::SeqCst);
                 return;
             }
-            self.input(Input::Local(Local::Appended { length }));
+            if announcer.cuts.load(Ordering::SeqCst) == cuts {
+                self.input(Input::Local(Local::Appended { length }));
+            }
             announcer.running.store(false, Ordering::SeqCst);
-            let newer = announcer.length.load(Ordering::SeqCst) != length;
+            let newer = announcer.length.load(Ordering::SeqCst) != length
+                || announcer.cuts.load(Ordering::SeqCst) != cuts;
             if !newer || announcer.running.swap(true, Ordering::SeqCst) {
                 return;
             }

@@ -4,18 +4,22 @@
 //! it; the others find their answer when they come to wait for it. A lone append so runs at once, on the task that asked for
 //! it; only large ones, and those that wait for a sync, leave the async threads.
 //!
+//! Blocks are encrypted here, by the writer: the place of a block in the log and the fork are part of how it is encrypted, and
+//! only the writer knows them.
+//!
 //! Follows npm hypercore 11.37.1, `lib/session-state.js` (`append`).
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
-use hc_crypto::{KeyPair, SignError, Verifier};
-use hc_storage::Hints;
-use hc_tree::bitfield::BitChange;
-use hc_tree::{Batch, SignedChange};
+use hc_crypto::{BlockCipher, KeyPair};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::Core;
-use super::state::Committed;
+use super::line::{Line, Planned, Signing};
+use super::state::{Committed, State};
 use crate::events::Event;
 use crate::options::Durability;
 use crate::session::Appended;
@@ -28,23 +32,94 @@ const INLINE_BYTES: usize = 256 * 1024;
 #[derive(Default)]
 pub(super) struct AppendQueue(Mutex<Vec<Append>>);
 
+/// What is to be appended, and on what terms.
+pub(crate) struct Blocks {
+    pub(crate) blocks: Vec<Bytes>,
+    pub(crate) signer: Signer,
+    /// What the writer encrypts the blocks with.
+    pub(crate) cipher: Option<Arc<BlockCipher>>,
+    /// Appends nothing if the log would be longer than this afterwards.
+    pub(crate) max_length: Option<u64>,
+    /// Fails unless the log has this length, and this fork if one is given.
+    pub(crate) expected: Option<(u64, Option<u64>)>,
+}
+
+/// Who vouches for an append.
+#[derive(Clone)]
+pub(crate) enum Signer {
+    Pair(KeyPair),
+    Given(Vec<u8>),
+    /// Nobody: only into named sessions.
+    Nobody,
+}
+
+impl From<Signer> for Signing {
+    fn from(signer: Signer) -> Self {
+        match signer {
+            Signer::Pair(pair) => Self::Pair(pair),
+            Signer::Given(signature) => Self::Given(signature),
+            Signer::Nobody => Self::Nobody,
+        }
+    }
+}
+
+impl Blocks {
+    /// Whether it may become one batch with others of the same signer.
+    const fn is_plain(&self) -> bool {
+        self.max_length.is_none() && self.expected.is_none() && matches!(self.signer, Signer::Pair(_))
+    }
+
+    fn same_signer(&self, other: &Self) -> bool {
+        match (&self.signer, &other.signer) {
+            (Signer::Pair(one), Signer::Pair(other)) => one.public() == other.public(),
+            _ => false,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.blocks.iter().map(Bytes::len).sum()
+    }
+
+    /// Whether the terms hold for a log with this length and fork; an error if they say that it must not be another one.
+    pub(super) fn fits(&self, length: u64, fork: u64, core: &Core) -> Result<bool> {
+        if let Some((expected, expected_fork)) = self.expected
+            && (expected != length || expected_fork.is_some_and(|expected| expected != fork))
+        {
+            let reason =
+                format!("the log was expected to have {expected} blocks, it has {length} on fork {fork}");
+            return Err(Error::InvalidOperation { reason, discovery_key: *core.discovery_key() });
+        }
+        let after = length.saturating_add(u64::try_from(self.blocks.len()).unwrap_or(u64::MAX));
+        Ok(self.max_length.is_none_or(|most| after <= most))
+    }
+
+    /// The blocks as they are stored behind a log of this length and fork.
+    pub(super) fn sealed(&mut self, length: u64, fork: u64) -> Vec<Bytes> {
+        match &self.cipher {
+            None => std::mem::take(&mut self.blocks),
+            Some(cipher) => {
+                let seal = |(index, block): (u64, &Bytes)| Bytes::from(cipher.seal(index, fork, block));
+                (length..).zip(&self.blocks).map(seal).collect()
+            }
+        }
+    }
+}
+
 struct Append {
-    blocks: Vec<Bytes>,
-    signer: KeyPair,
+    asked: Blocks,
     done: oneshot::Sender<Result<Appended>>,
 }
 
 impl Core {
-    /// Appends blocks, signed by this key pair.
-    pub(crate) async fn append(&self, blocks: Vec<Bytes>, signer: KeyPair) -> Result<Appended> {
-        if blocks.is_empty() {
-            let status = self.status();
-            return Ok(Appended { length: status.length, byte_length: status.byte_length });
+    /// Appends blocks. An empty batch changes nothing.
+    pub(crate) async fn append(&self, asked: Blocks) -> Result<Appended> {
+        if asked.blocks.is_empty() {
+            return Ok(self.appended());
         }
-        let bytes: usize = blocks.iter().map(Bytes::len).sum();
+        let large = asked.bytes() > INLINE_BYTES;
         let (done, answer) = oneshot::channel();
-        self.0.appends.0.lock().push(Append { blocks, signer, done });
-        if bytes > INLINE_BYTES {
+        self.0.appends.0.lock().push(Append { asked, done });
+        if large {
             let core = self.clone();
             blocking(move || {
                 core.drive_writer();
@@ -55,10 +130,21 @@ impl Core {
             self.drive_writer();
         }
         let appended = answer.await.map_err(|_| self.closed_error())??;
+        self.acknowledged().await?;
+        Ok(appended)
+    }
+
+    /// Waits as long as a change has to be waited for before its caller hears of it.
+    pub(crate) async fn acknowledged(&self) -> Result<()> {
         if self.0.storage.durability() == Durability::Sync {
             self.0.storage.sync().await?;
         }
-        Ok(appended)
+        Ok(())
+    }
+
+    pub(super) fn appended(&self) -> Appended {
+        let status = self.status();
+        Appended { length: status.length, byte_length: status.byte_length }
     }
 
     /// Carries out the appends that wait, unless somebody else is at it.
@@ -67,10 +153,11 @@ impl Core {
             // whoever holds the writer comes back here when it is done
             let Some(writing) = self.0.writer.try_lock() else { return };
             let mut waiting = std::mem::take(&mut *self.0.appends.0.lock());
-            while !waiting.is_empty() {
-                let signer = waiting.first().map(|append| append.signer.public());
-                let same = waiting.iter().take_while(|append| Some(append.signer.public()) == signer).count();
-                let rest = waiting.split_off(same);
+            while let Some(first) = waiting.first() {
+                let joins =
+                    |append: &&Append| append.asked.is_plain() && append.asked.same_signer(&first.asked);
+                let together = waiting.iter().take_while(joins).count().max(1);
+                let rest = waiting.split_off(together);
                 self.commit_appends(std::mem::replace(&mut waiting, rest));
             }
             drop(writing);
@@ -79,104 +166,80 @@ impl Core {
 
     /// Commits appends of one signer as one batch, and answers them.
     fn commit_appends(&self, mut appends: Vec<Append>) {
-        let mut blocks = Vec::with_capacity(appends.iter().map(|append| append.blocks.len()).sum());
-        let mut counts = Vec::with_capacity(appends.len());
-        for append in &mut appends {
-            counts.push((append.blocks.len(), append.blocks.iter().map(Bytes::len).sum::<usize>()));
-            blocks.append(&mut append.blocks);
-        }
         let before = self.status();
-        let Some(signer) = appends.first().map(|append| append.signer.clone()) else { return };
-        match self.commit_blocks(&blocks, &signer) {
+        let mut blocks = Vec::with_capacity(appends.iter().map(|append| append.asked.blocks.len()).sum());
+        let mut after = Vec::with_capacity(appends.len());
+        let (mut length, mut byte_length) = (before.length, before.byte_length);
+        if let [only] = appends.as_slice() {
+            match only.asked.fits(length, before.fork, self) {
+                Ok(true) => {}
+                refused => return answer(appends, &refused.map(|_| self.appended())),
+            }
+        }
+        for append in &mut appends {
+            let sealed = append.asked.sealed(length, before.fork);
+            length = length.saturating_add(count(sealed.len()));
+            byte_length = byte_length.saturating_add(count(sealed.iter().map(Bytes::len).sum()));
+            blocks.extend(sealed);
+            after.push(Appended { length, byte_length });
+        }
+        let Some(signer) = appends.first().map(|append| append.asked.signer.clone()) else { return };
+        match self.commit_blocks(&blocks, &signer.into()) {
             Ok(()) => {
-                let mut after = Appended { length: before.length, byte_length: before.byte_length };
-                for (append, (count, bytes)) in appends.into_iter().zip(counts) {
-                    after.length += u64::try_from(count).unwrap_or(0);
-                    after.byte_length += u64::try_from(bytes).unwrap_or(0);
-                    let told = after;
-                    self.emit(|| Event::Append { length: told.length, byte_length: told.byte_length });
+                for (append, after) in appends.into_iter().zip(after) {
+                    let Appended { length, byte_length } = after;
+                    self.emit(|| Event::Append { length, byte_length });
                     // who asked may be gone; the blocks are there all the same
                     let _ = append.done.send(Ok(after));
                 }
             }
-            Err(error) => {
-                for append in appends {
-                    let _ = append.done.send(Err(error.clone()));
-                }
-            }
+            Err(error) => answer(appends, &Err(error)),
         }
     }
 
-    fn commit_blocks(&self, blocks: &[Bytes], signer: &KeyPair) -> Result<()> {
+    fn commit_blocks(&self, blocks: &[Bytes], signing: &Signing) -> Result<()> {
         let state = self.0.state.read();
-        let fresh = if state.verifier().is_none() { self.own_verifier(signer) } else { None };
-        let signed = match state.verifier().or(fresh.as_ref()) {
-            Some(verifier) => self.sign(state.head(), verifier, blocks, signer)?,
-            None => return Err(Error::SessionNotWritable { discovery_key: *self.discovery_key() }),
-        };
-        let change = signed.change();
-        let bits = vec![BitChange { start: change.ancestors(), end: change.head().length(), set: true }];
-        let hints = state.hints_with(&bits);
-        let hints: Option<Hints> = (hints != *state.hints()).then_some(hints);
-
-        let mut write = self.0.disk.write();
-        write.change(&signed, blocks, crate::now_millis());
-        for (page, bytes) in state.bitfield().pages_with(&bits) {
-            write.bitfield_page(page, &bytes);
-        }
-        if let Some(hints) = &hints {
-            write.hints(hints);
-        }
-        if let Some(verifier) = &fresh {
-            let auth =
-                hc_storage::Auth { manifest: Some(verifier.manifest().clone()), ..state.auth().clone() };
-            write.auth(&auth);
-        }
+        let planned = self.line(&state).append(blocks, signing)?;
         drop(state);
-        self.0.disk.commit(write)?;
-        self.0.storage.committed();
-        let head = Some(signed.into_head());
-        // a writer asks nobody for nodes, so it does not keep in mind which it has
-        self.take_over(Committed { head, bits, hints, verifier: fresh, nodes: None });
+        self.commit_planned(planned)?;
         self.announce(self.status().length);
         Ok(())
     }
 
-    /// A core that was opened by a key that is the signer's own becomes one of version 10 with its first append.
-    fn own_verifier(&self, signer: &KeyPair) -> Option<Verifier> {
-        let manifest = hc_crypto::Manifest::single(signer.public());
-        Verifier::new(*self.key(), manifest).ok()
+    /// The log as peers see it.
+    pub(super) fn line<'a>(&'a self, state: &'a State) -> Line<'a> {
+        Line { key: self.key(), state, disk: &self.0.disk, public: true }
     }
 
-    fn sign(
-        &self,
-        head: &hc_tree::TreeHead,
-        verifier: &Verifier,
-        blocks: &[Bytes],
-        signer: &KeyPair,
-    ) -> Result<SignedChange> {
-        let mut batch = Batch::new(head);
-        batch.reserve(blocks.len());
-        for block in blocks {
-            batch.append(block);
-        }
-        batch.finish().sign(verifier, signer).map_err(|error| match error {
-            SignError::NotASigner => Error::InvalidSignature {
-                reason: "the key pair is not a declared signer of this log".into(),
-                discovery_key: *self.discovery_key(),
-            },
-            other => {
-                Error::InvalidSignature { reason: other.to_string(), discovery_key: *self.discovery_key() }
-            }
-        })
+    /// Writes a change and takes it over. Whoever calls holds the writer.
+    pub(super) fn commit_planned(&self, planned: Planned) -> Result<()> {
+        self.0.disk.commit(planned.write)?;
+        self.0.storage.committed();
+        self.take_over(planned.committed);
+        Ok(())
     }
 
     /// What is written becomes what is known.
     pub(super) fn take_over(&self, committed: Committed) {
+        self.0.changes.fetch_add(1, Ordering::AcqRel);
         let mut state = self.0.state.write();
+        let group = committed.head.as_ref().and_then(|_| state.group().copied());
         state.take_over(committed);
         let status = state.status();
         drop(state);
         self.0.status.send_replace(status);
+        if let Some(group) = group {
+            self.tell_group(group, status);
+        }
     }
+}
+
+fn answer(appends: Vec<Append>, result: &Result<Appended>) {
+    for append in appends {
+        let _ = append.done.send(result.clone());
+    }
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
 }

@@ -13,8 +13,8 @@ use hc_tree::{Proof, ProofError, TreeHead, Verified, verify};
 
 use super::Core;
 use super::state::{Committed, verifier_of};
-use crate::Result;
 use crate::events::Event;
+use crate::{Error, Result};
 
 /// A proof that came, and from whom.
 pub(super) struct Arrival {
@@ -31,6 +31,8 @@ struct Staged {
     bits: Vec<BitChange>,
     verifier: Option<Verifier>,
     tickets: Vec<Ticket>,
+    /// When the head is written, in milliseconds since 1970.
+    timestamp: u64,
     /// Tree nodes that are in the batch.
     nodes: BTreeSet<u64>,
 }
@@ -41,15 +43,7 @@ impl Core {
         let writing = self.0.writer.lock();
         let before = self.status().length;
         let mut answers = Vec::with_capacity(arrivals.len());
-        let mut staged = Staged {
-            write: self.0.disk.write(),
-            head: self.0.state.read().head().clone(),
-            signature: None,
-            bits: Vec::new(),
-            verifier: None,
-            tickets: Vec::new(),
-            nodes: BTreeSet::new(),
-        };
+        let mut staged = self.nothing_staged();
         for Arrival { peer, ticket, data } in arrivals {
             if let Err(failure) = self.stage(&mut staged, ticket, data.into(), peer) {
                 answers.push(Input::ApplyFailed { ticket, failure });
@@ -66,6 +60,66 @@ impl Core {
         answers
     }
 
+    /// Verifies and stores what the application got elsewhere. Whether it could be used.
+    pub(crate) fn apply_proof(&self, mut proof: Proof) -> Result<bool> {
+        let discovery_key = *self.discovery_key();
+        let writing = self.0.writer.lock();
+        let before = self.status();
+        let mut staged = self.nothing_staged();
+        let manifest = proof.manifest.take();
+        match self.check(&staged, &proof, manifest.as_ref()) {
+            Ok(checked) => self.put_on_stage(&mut staged, checked),
+            Err(Refusal::Stale) => return Ok(false),
+            Err(Refusal::Storage(error)) => return Err(error.into()),
+            Err(Refusal::Invalid(error)) => return Err(invalid(error, discovery_key)),
+        }
+        let stored = staged.bits.clone();
+        self.write_staged(staged)?;
+        drop(writing);
+        let after = self.status();
+        if after.length > before.length {
+            self.emit(|| Event::Append { length: after.length, byte_length: after.byte_length });
+            self.input(Input::Local(Local::Upgraded { length: after.length }));
+        }
+        for BitChange { start, end, .. } in stored {
+            self.input(Input::Local(Local::Stored { start, end }));
+        }
+        self.drive_writer();
+        Ok(true)
+    }
+
+    fn nothing_staged(&self) -> Staged {
+        Staged {
+            write: self.0.disk.write(),
+            head: self.0.state.read().head().clone(),
+            signature: None,
+            bits: Vec::new(),
+            verifier: None,
+            tickets: Vec::new(),
+            timestamp: crate::now_millis(),
+            nodes: BTreeSet::new(),
+        }
+    }
+
+    /// Adds what was verified to what is written. None is what has become known meanwhile.
+    fn put_on_stage(&self, staged: &mut Staged, checked: Option<(Verified, Option<Verifier>)>) {
+        let Some((verified, fresh)) = checked else { return };
+        let state = self.0.state.read();
+        let (write, nodes) = (&mut staged.write, &mut staged.nodes);
+        write.apply(&verified, staged.timestamp, |node| {
+            state.known_nodes().has(node) != Some(true) && nodes.insert(node)
+        });
+        drop(state);
+        if let Some((index, _)) = verified.block() {
+            staged.bits.push(BitChange { start: index, end: index.saturating_add(1), set: true });
+        }
+        if let Some((head, signature)) = verified.upgrade() {
+            staged.head = head.clone();
+            staged.signature = Some(signature.to_vec());
+        }
+        staged.verifier = staged.verifier.take().or(fresh);
+    }
+
     fn stage(
         &self,
         staged: &mut Staged,
@@ -75,26 +129,8 @@ impl Core {
     ) -> std::result::Result<(), ApplyFailure> {
         let manifest = proof.manifest.take();
         match self.check(staged, &proof, manifest.as_ref()) {
-            Ok(Some((verified, fresh))) => {
-                let state = self.0.state.read();
-                let (write, nodes) = (&mut staged.write, &mut staged.nodes);
-                write.apply(&verified, crate::now_millis(), |node| {
-                    state.known_nodes().has(node) != Some(true) && nodes.insert(node)
-                });
-                drop(state);
-                if let Some((index, _)) = verified.block() {
-                    staged.bits.push(BitChange { start: index, end: index.saturating_add(1), set: true });
-                }
-                if let Some((head, signature)) = verified.upgrade() {
-                    staged.head = head.clone();
-                    staged.signature = Some(signature.to_vec());
-                }
-                staged.verifier = staged.verifier.take().or(fresh);
-                staged.tickets.push(ticket);
-                Ok(())
-            }
-            Ok(None) => {
-                // it proves what has become known meanwhile
+            Ok(checked) => {
+                self.put_on_stage(staged, checked);
                 staged.tickets.push(ticket);
                 Ok(())
             }
@@ -164,14 +200,34 @@ impl Core {
         verifier_of(*self.key(), Some(manifest.unwrap_or(&own_key)))
     }
 
-    fn commit_staged(&self, staged: Staged) -> Vec<Input> {
-        let Staged { mut write, head, signature, bits, verifier, tickets, nodes } = staged;
+    fn commit_staged(&self, mut staged: Staged) -> Vec<Input> {
+        let tickets = std::mem::take(&mut staged.tickets);
         if tickets.is_empty() {
             return Vec::new();
         }
+        let length = staged.head.length();
+        match self.write_staged(staged) {
+            Err(error) => {
+                tracing::error!(core = %self.discovery_key(), %error, "proofs could not be stored");
+                let failed = |ticket| Input::ApplyFailed { ticket, failure: ApplyFailure::Storage };
+                tickets.into_iter().map(failed).collect()
+            }
+            Ok(learned) => {
+                let applied = tickets.into_iter().map(|ticket| Input::Applied { ticket, length });
+                applied.chain(learned.then_some(Input::Local(Local::Manifest))).collect()
+            }
+        }
+    }
+
+    /// Writes what is staged, and takes it over. Whether the manifest became known by it.
+    fn write_staged(&self, staged: Staged) -> Result<bool> {
+        let Staged { mut write, head, signature, bits, verifier, timestamp, nodes, .. } = staged;
         let state = self.0.state.read();
         for (page, bytes) in state.bitfield().pages_with(&bits) {
             write.bitfield_page(page, &bytes);
+        }
+        if let (Some(group), Some(_)) = (state.group(), &signature) {
+            write.group_update(group.pointer, state.timestamp(), timestamp, self.key());
         }
         let hints = state.hints_with(&bits);
         let hints = (hints != *state.hints()).then_some(hints);
@@ -184,24 +240,16 @@ impl Core {
             write.auth(&auth);
         }
         drop(state);
-        if let Err(error) = self.0.disk.commit(write) {
-            tracing::error!(core = %self.discovery_key(), %error, "proofs could not be stored");
-            let failed = |ticket| Input::ApplyFailed { ticket, failure: ApplyFailure::Storage };
-            return tickets.into_iter().map(failed).collect();
-        }
+        self.0.disk.commit(write)?;
         self.0.storage.committed();
-        let length = head.length();
         let learned = verifier.is_some();
         let head = signature.map(|signature| (head, signature));
         let nodes = Some(nodes.into_iter().collect());
-        self.take_over(Committed { head, bits, hints, verifier, nodes });
-        let mut answers: Vec<Input> =
-            tickets.into_iter().map(|ticket| Input::Applied { ticket, length }).collect();
+        self.take_over(Committed { head, timestamp, bits, hints, verifier, nodes, ..Committed::default() });
         if learned {
             self.emit(|| Event::Manifest);
-            answers.push(Input::Local(Local::Manifest));
         }
-        answers
+        Ok(learned)
     }
 
     /// A peer is known to have all blocks below a length.
@@ -219,7 +267,7 @@ impl Core {
         self.drive_writer();
     }
 
-    fn store_hints(&self, hints: hc_storage::Hints) -> Result<()> {
+    pub(super) fn store_hints(&self, hints: hc_storage::Hints) -> Result<()> {
         let mut write = self.0.disk.write();
         write.hints(&hints);
         self.0.disk.commit(write)?;
@@ -234,4 +282,16 @@ enum Refusal {
     Stale,
     Storage(hc_storage::StorageError),
     Invalid(ProofError),
+}
+
+/// What a proof that does not hold is to the application.
+fn invalid(error: ProofError, discovery_key: hc_crypto::DiscoveryKey) -> Error {
+    let reason = error.to_string();
+    match error {
+        ProofError::Signature(_) | ProofError::NoManifest => {
+            Error::InvalidSignature { reason, discovery_key }
+        }
+        ProofError::HashMismatch { .. } => Error::InvalidChecksum { reason, discovery_key },
+        _ => Error::InvalidProof { reason, discovery_key },
+    }
 }

@@ -9,6 +9,7 @@ use hc_tree::{LocalBitfield, Node, NodeReader};
 use super::Core;
 use crate::Result;
 
+#[derive(Clone)]
 /// All tree nodes that are stored, or no knowledge of them.
 pub(super) struct KnownNodes(Option<LocalBitfield>);
 

@@ -74,4 +74,12 @@ impl Core {
         }
         Ok(())
     }
+
+    /// Takes away everything that the store has of the core, which is closed.
+    pub(crate) fn purge(&self) -> Result<()> {
+        let _writing = self.0.writer.lock();
+        self.0.storage.store().purge(&self.0.disk)?;
+        self.0.storage.committed();
+        Ok(())
+    }
 }

@@ -1,7 +1,10 @@
 //! One open core: its state, its single writer, its peers. Shared by all sessions.
 //!
 //! - [`state`] is what is committed: head, bitfield, manifest. Only the writer changes it, and only after the commit.
-//! - [`append`] and [`apply`] are the two ways in: blocks that the owner signs, proofs that peers send.
+//! - [`line`] works out what a change writes. [`append`], [`cut`] and [`commit`] make the owner's changes, [`apply`] takes
+//!   in proofs that peers send.
+//! - [`branch`] is a log beside the public one: a named session, a snapshot, what an atom makes; [`flush`](mod@flush) makes
+//!   an atom's changes everybody's.
 //! - [`serve`] answers peers; [`hub`] joins the core to its [`Replicator`](hc_replicator::Replicator).
 //! - [`open`](mod@open) makes or resumes a core.
 //!
@@ -11,21 +14,35 @@
 mod announce;
 mod append;
 mod apply;
+mod authority;
+mod branch;
+mod commit;
+mod conflict;
+mod cut;
+mod flush;
+mod group;
 mod hub;
 mod known_nodes;
 mod lifetime;
+mod line;
 mod open;
 mod read;
+mod recovery;
 mod serve;
 mod state;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
-use hc_crypto::{DiscoveryKey, Hash, Key, KeyPair, Manifest};
+use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest};
 use hc_storage::CoreStorage;
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, watch};
 
+pub(crate) use append::{Blocks, Signer};
+pub(crate) use branch::{Branch, Kind, NamedOptions};
+pub(crate) use commit::CommitTerms;
+pub(crate) use flush::{Member, flush};
 pub use hub::Peer;
 pub(crate) use hub::{Hub, Waiting, WantKind};
 pub use open::{Alias, CoreName};
@@ -36,6 +53,8 @@ use crate::storage::Storage;
 use crate::{Error, Result};
 use announce::Announcer;
 use append::AppendQueue;
+use branch::Branches;
+use cut::CutWatchers;
 use lifetime::Lifetime;
 use state::State;
 
@@ -53,6 +72,13 @@ pub(crate) struct Inner {
     /// Held while a batch is planned, committed and taken over into `state`: the single writer.
     writer: Mutex<()>,
     appends: AppendQueue,
+    /// Logs beside the public one.
+    branches: Branches,
+    cut_watchers: CutWatchers,
+    /// Counts the changes of `state`.
+    changes: AtomicU64,
+    /// Held by an exclusive session.
+    exclusive: Arc<tokio::sync::Mutex<()>>,
     announcer: Announcer,
     hub: Hub,
     lifetime: Lifetime,
@@ -84,8 +110,18 @@ impl Core {
         *self.0.status.borrow()
     }
 
-    pub(crate) fn tree_hash(&self) -> Hash {
-        self.0.state.read().head().hash()
+    pub(crate) fn storage(&self) -> &Arc<Storage> {
+        &self.0.storage
+    }
+
+    /// Whether the core's key is its signer's, as version 10 had it.
+    pub(crate) fn is_compat(&self) -> bool {
+        self.0.state.read().verifier().is_some_and(hc_crypto::Verifier::is_compat)
+    }
+
+    /// Waits until no other exclusive session is open.
+    pub(crate) async fn lock_exclusive(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.0.exclusive).lock_owned().await
     }
 
     pub(crate) fn events(&self) -> Events {
@@ -102,6 +138,11 @@ impl Core {
 
     fn closed_error(&self) -> Error {
         Error::SessionClosed { discovery_key: *self.discovery_key() }
+    }
+
+    /// Why sessions of this core are closed.
+    pub(crate) fn reason_of_closing(&self) -> Error {
+        self.check_conflict().err().unwrap_or_else(|| self.closed_error())
     }
 
     /// Waits until what was committed so far is on the device.

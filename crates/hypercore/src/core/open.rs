@@ -3,6 +3,7 @@
 //! Follows npm hypercore 11.37.1, `lib/core.js` (`_tryOpen`).
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest};
 use hc_replicator::{Config, LocalState};
@@ -14,6 +15,8 @@ pub use hc_storage::Alias;
 
 use super::announce::Announcer;
 use super::append::AppendQueue;
+use super::branch::Branches;
+use super::cut::CutWatchers;
 use super::lifetime::Lifetime;
 use super::state::{State, verifier_of};
 use super::{Core, Hub, Inner};
@@ -151,6 +154,10 @@ impl Core {
             status,
             writer: Mutex::new(()),
             appends: AppendQueue::default(),
+            branches: Branches::default(),
+            cut_watchers: CutWatchers::default(),
+            changes: AtomicU64::new(0),
+            exclusive: Arc::default(),
             announcer: Announcer::default(),
             hub: Hub::new(config, local, &have),
             lifetime: Lifetime::new(alone),

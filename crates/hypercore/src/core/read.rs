@@ -4,9 +4,15 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::Core;
-use crate::Result;
+use hc_storage::CoreStorage;
+use hc_tree::bitfield::BitChange;
+use hc_tree::flat::Cursor;
+use hc_tree::{LocalBitfield, Node, Seek, TreeHead};
+
+use super::line::NodesOf;
+use super::{Branch, Core};
 use crate::storage::blocking;
+use crate::{Error, Result};
 
 /// How many bytes of blocks a stream reads at once.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -37,13 +43,86 @@ impl Core {
         self.0.state.read().bitfield().has_range(start, end)
     }
 
-    pub(crate) fn user_data(&self, name: &str) -> Result<Option<Bytes>> {
-        Ok(self.0.disk.user_data(name)?)
+    /// Where the log is stored.
+    pub(crate) fn disk(&self) -> CoreStorage {
+        self.0.disk.clone()
+    }
+
+    /// Looks for a byte of the log, or of a branch.
+    pub(crate) fn seek(&self, branch: Option<&Branch>, bytes: u64, padding: u64) -> Result<Seek> {
+        let (head, disk) = self.head_and_disk(branch);
+        hc_tree::seek(&NodesOf(&disk), &head, bytes, padding)
+    }
+
+    /// Bytes of the log before a block.
+    pub(crate) fn bytes_before(&self, block: u64) -> Result<u64> {
+        let (head, disk) = self.head_and_disk(None);
+        if block >= head.length() {
+            return Ok(head.byte_length());
+        }
+        hc_tree::byte_offset(&NodesOf(&disk), &head, block.saturating_mul(2))
+    }
+
+    /// Checks a block against the stored tree, up to a root of the head.
+    pub(crate) fn verify_block(&self, branch: Option<&Branch>, index: u64, block: &[u8]) -> Result<()> {
+        let (head, disk) = self.head_and_disk(branch);
+        let altered = |reason: &str| Error::InvalidChecksum {
+            reason: format!("block {index}: {reason}"),
+            discovery_key: *self.discovery_key(),
+        };
+        let mut node = Node::of_block(index, block);
+        let mut cursor = Cursor::new(node.index);
+        loop {
+            if let Some(root) = head.roots().iter().find(|root| root.index == node.index) {
+                return if *root == node {
+                    Ok(())
+                } else {
+                    Err(altered("it is not the one that was signed"))
+                };
+            }
+            let sibling = cursor.sibling();
+            let sibling = disk.tree_node(sibling)?.ok_or_else(|| altered("a node of the tree is missing"))?;
+            let above = cursor.parent().ok_or_else(|| altered("it lies beyond the log"))?;
+            node = Node::parent(above, &node, &sibling).ok_or_else(|| altered("the tree is damaged"))?;
+        }
+    }
+
+    /// The head of the log or of a branch, and where it is stored.
+    pub(crate) fn head_and_disk(&self, branch: Option<&Branch>) -> (TreeHead, CoreStorage) {
+        match branch {
+            Some(branch) => (branch.head(), branch.disk()),
+            None => (self.0.state.read().head().clone(), self.0.disk.clone()),
+        }
     }
 
     pub(crate) fn set_user_data(&self, name: &str, value: Option<&[u8]>) -> Result<()> {
         let mut write = self.0.disk.write();
         write.user_data(name, value);
+        self.0.disk.commit(write)?;
+        self.0.storage.committed();
+        Ok(())
+    }
+
+    /// Sets or takes away marks.
+    pub(crate) fn mark(&self, change: BitChange) -> Result<()> {
+        let _writing = self.0.writer.lock();
+        let marks = self.0.disk.marks()?;
+        let mut write = self.0.disk.write();
+        for (page, bytes) in marks.pages_with(&[change]) {
+            write.mark_page(page, &bytes);
+        }
+        self.0.disk.commit(write)?;
+        self.0.storage.committed();
+        Ok(())
+    }
+
+    pub(crate) fn marks(&self) -> Result<LocalBitfield> {
+        Ok(self.0.disk.marks()?)
+    }
+
+    pub(crate) fn clear_marks(&self) -> Result<()> {
+        let mut write = self.0.disk.write();
+        write.clear_marks();
         self.0.disk.commit(write)?;
         self.0.storage.committed();
         Ok(())

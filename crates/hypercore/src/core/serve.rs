@@ -1,14 +1,16 @@
 //! Answering peers: plan, fetch all nodes at once, build.
 
+use hc_crypto::Manifest;
 use hc_protocol::wire::{Data, Request};
 use hc_replicator::Served;
-use hc_storage::StorageError;
+use hc_storage::{CoreStorage, StorageError};
 use hc_tree::{
-    BlockRequest, HashRequest, MissingNode, ProofPlan, ProofRequest, RequestError, flat, missing_nodes, plan,
+    BlockRequest, HashRequest, MissingNode, Proof, ProofPlan, ProofRequest, RequestError, TreeHead, flat,
+    missing_nodes, plan,
 };
 
-use super::Core;
 use super::known_nodes::StoredNodes;
+use super::{Branch, Core};
 
 /// Why a request has no answer.
 enum Unanswerable {
@@ -53,19 +55,38 @@ impl Core {
     }
 
     fn prove(&self, request: &ProofRequest, with_manifest: bool) -> Result<Option<Data>, Unanswerable> {
-        // nodes are only ever added below this head as long as the fork is the same
         let state = self.0.state.read();
-        let plan: ProofPlan = plan(state.head(), request, &Nodes(self))?;
-        let (fork, signature) = (state.head().fork(), state.signature().to_vec());
+        let (head, signature) = (state.head().clone(), state.signature().to_vec());
         let manifest = if with_manifest { state.manifest().cloned() } else { None };
         drop(state);
-        let wanted = request.block.map(|block| block.index);
-        let (nodes, block) = self.0.disk.tree_nodes_and_block(plan.indices(), wanted)?;
-        if wanted.is_some() && block.is_none() {
-            return Ok(None);
+        let proof = prove(&head, &self.0.disk, request, &signature, manifest)?;
+        Ok(proof.map(Into::into))
+    }
+
+    /// The proof for a request, made for a caller here.
+    pub(crate) fn make_proof(&self, branch: Option<&Branch>, request: &ProofRequest) -> crate::Result<Proof> {
+        let (head, disk) = self.head_and_disk(branch);
+        let state = self.0.state.read();
+        let (signature, manifest) = (state.signature().to_vec(), state.manifest().cloned());
+        drop(state);
+        let made = prove(&head, &disk, request, &signature, manifest);
+        match made {
+            Ok(Some(proof)) => Ok(proof),
+            Ok(None) => Err(crate::Error::BlockNotAvailable {
+                index: request.block.map_or(0, |block| block.index),
+                discovery_key: *self.discovery_key(),
+            }),
+            Err(Unanswerable::Invalid(error)) => Err(crate::Error::InvalidOperation {
+                reason: error.to_string(),
+                discovery_key: *self.discovery_key(),
+            }),
+            Err(Unanswerable::Storage(error)) => Err(error.into()),
         }
-        let proof = plan.build(fork, &signature, block, manifest, nodes)?;
-        Ok(Some(proof.into()))
+    }
+
+    /// How many nodes are missing on the way from a block to its root.
+    pub(crate) fn missing_nodes(&self, block: u64) -> crate::Result<u64> {
+        missing_nodes(&StoredNodes(self), block.saturating_mul(2), self.status().length)
     }
 
     /// Says in a request how many nodes the answer has to bring.
@@ -97,13 +118,31 @@ impl Core {
     }
 }
 
-/// The stored nodes of a core.
-struct Nodes<'a>(&'a Core);
+/// The proof for a request; none if the block is not stored. Nodes are only ever added below a head as long as the fork is
+/// the same, so that they need not be of the head's moment.
+fn prove(
+    head: &TreeHead,
+    disk: &CoreStorage,
+    request: &ProofRequest,
+    signature: &[u8],
+    manifest: Option<Manifest>,
+) -> Result<Option<Proof>, Unanswerable> {
+    let plan: ProofPlan = plan(head, request, &Nodes(disk))?;
+    let wanted = request.block.map(|block| block.index);
+    let (nodes, block) = disk.tree_nodes_and_block(plan.indices(), wanted)?;
+    if wanted.is_some() && block.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(plan.build(head.fork(), signature, block, manifest, nodes)?))
+}
+
+/// The stored nodes of a log.
+struct Nodes<'a>(&'a CoreStorage);
 
 impl hc_tree::NodeReader for Nodes<'_> {
     type Error = Unanswerable;
 
     fn node(&self, index: u64) -> Result<Option<hc_tree::Node>, Unanswerable> {
-        Ok(self.0.0.disk.tree_node(index)?)
+        Ok(self.0.tree_node(index)?)
     }
 }

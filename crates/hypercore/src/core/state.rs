@@ -3,7 +3,7 @@
 //! Only the writer changes it, and only after the batch that says the same is written.
 
 use hc_crypto::{Key, KeyPair, Manifest, Verifier};
-use hc_storage::{Auth, CoreStorage, Hints, StoredKeyPair};
+use hc_storage::{Auth, CoreStorage, GroupRecord, Hints, StoredKeyPair};
 use hc_tree::bitfield::BitChange;
 use hc_tree::{LocalBitfield, TreeHead};
 
@@ -20,10 +20,14 @@ pub(crate) struct Status {
     pub(crate) remote_contiguous_length: u64,
 }
 
+#[derive(Clone)]
 pub(super) struct State {
     head: TreeHead,
     /// The signature of the head; empty for a log without blocks.
     signature: Vec<u8>,
+    /// When the head was written, in milliseconds since 1970.
+    timestamp: u64,
+    group: Option<GroupRecord>,
     bitfield: LocalBitfield,
     hints: Hints,
     auth: Auth,
@@ -35,7 +39,14 @@ pub(super) struct State {
 #[derive(Default)]
 pub(super) struct Committed {
     pub(super) head: Option<(TreeHead, Vec<u8>)>,
+    /// When the head was written, if it was.
+    pub(super) timestamp: u64,
+    /// Blocks that stay, if the log was cut.
+    pub(super) cut: Option<u64>,
     pub(super) bits: Vec<BitChange>,
+    pub(super) group: Option<GroupRecord>,
+    /// Where the log is from now on, if it was cut into what it shares with another.
+    pub(super) disk: Option<CoreStorage>,
     pub(super) hints: Option<Hints>,
     pub(super) verifier: Option<Verifier>,
     /// The tree nodes that were written, if all of them are named.
@@ -45,14 +56,36 @@ pub(super) struct Committed {
 impl State {
     /// What is stored.
     pub(super) fn load(disk: &CoreStorage, auth: Auth, verifier: Option<Verifier>) -> Result<Self> {
-        let record = disk.head()?;
-        let (head, signature) = match record {
-            Some(record) => (disk.tree_head(&record)?, record.signature.unwrap_or_default()),
-            None => (TreeHead::empty(0), Vec::new()),
-        };
         let (bitfield, hints) = (disk.bitfield()?, disk.hints()?);
+        let mut state = Self::without_blocks(disk, auth, verifier)?;
+        (state.bitfield, state.hints) = (bitfield, hints);
+        Ok(state)
+    }
+
+    /// What is stored of a named session, which has no bitfield.
+    pub(super) fn load_session(disk: &CoreStorage, auth: Auth, verifier: Option<Verifier>) -> Result<Self> {
+        Self::without_blocks(disk, auth, verifier)
+    }
+
+    fn without_blocks(disk: &CoreStorage, auth: Auth, verifier: Option<Verifier>) -> Result<Self> {
+        let (head, signature, timestamp) = match disk.head()? {
+            Some(record) => {
+                (disk.tree_head(&record)?, record.signature.unwrap_or_default(), record.timestamp)
+            }
+            None => (TreeHead::empty(0), Vec::new(), 0),
+        };
         let known_nodes = if head.length() == 0 { KnownNodes::none_stored() } else { KnownNodes::unknown() };
-        Ok(Self { head, signature, bitfield, hints, auth, verifier, known_nodes })
+        Ok(Self {
+            head,
+            signature,
+            timestamp,
+            group: disk.group()?,
+            bitfield: LocalBitfield::new(),
+            hints: Hints::default(),
+            auth,
+            verifier,
+            known_nodes,
+        })
     }
 
     pub(super) fn status(&self) -> Status {
@@ -71,6 +104,19 @@ impl State {
 
     pub(super) fn signature(&self) -> &[u8] {
         &self.signature
+    }
+
+    pub(super) const fn timestamp(&self) -> u64 {
+        self.timestamp
+    }
+
+    pub(super) const fn group(&self) -> Option<&GroupRecord> {
+        self.group.as_ref()
+    }
+
+    /// The beginning of the log that needs no signature, in blocks.
+    pub(super) fn prologue_length(&self) -> u64 {
+        self.verifier.as_ref().and_then(Verifier::prologue).map_or(0, |prologue| prologue.length)
     }
 
     pub(super) const fn bitfield(&self) -> &LocalBitfield {
@@ -104,15 +150,29 @@ impl State {
         }
     }
 
+    /// Takes another bitfield with these changes made; the hints that follow.
+    pub(super) fn rebase(&mut self, bitfield: LocalBitfield, changes: Vec<BitChange>) -> Hints {
+        self.bitfield = bitfield;
+        for change in changes {
+            self.bitfield.apply(change);
+        }
+        self.hints.contiguous_length = self.bitfield.first_unset(0).min(self.head.length());
+        self.hints
+    }
+
     pub(super) fn take_over(&mut self, committed: Committed) {
         match (&committed.nodes, &committed.head) {
             (Some(nodes), _) => self.known_nodes.add(nodes),
             (None, Some(_)) => self.known_nodes = KnownNodes::unknown(),
             (None, None) => {}
         }
-        if let Some((head, signature)) = committed.head {
-            (self.head, self.signature) = (head, signature);
+        if committed.cut.is_some() {
+            self.known_nodes = KnownNodes::unknown();
         }
+        if let Some((head, signature)) = committed.head {
+            (self.head, self.signature, self.timestamp) = (head, signature, committed.timestamp);
+        }
+        self.group = committed.group.or(self.group);
         for change in committed.bits {
             self.bitfield.apply(change);
         }
@@ -125,9 +185,15 @@ impl State {
         }
     }
 
-    /// The hints after blocks were stored: how far the log is here without a hole.
+    /// The hints after blocks were stored or taken away: how far the log is here without a hole.
     pub(super) fn hints_with(&self, bits: &[BitChange]) -> Hints {
         let mut hints = self.hints;
+        if let Some(first) =
+            bits.iter().filter(|bit| !bit.set && bit.start < bit.end).map(|bit| bit.start).min()
+        {
+            hints.contiguous_length = hints.contiguous_length.min(first);
+            return hints;
+        }
         // a block that fills the first hole may join what is stored behind it
         loop {
             let at = hints.contiguous_length;

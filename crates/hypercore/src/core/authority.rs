@@ -1,0 +1,44 @@
+//! Who may sign the core, and whether somebody signed two different logs with its key.
+
+use hc_crypto::{Manifest, Verifier};
+use hc_replicator::{Input, Local};
+
+use super::Core;
+use super::state::Committed;
+use crate::events::Event;
+use crate::{Error, Result};
+
+impl Core {
+    /// Stores who may sign a core of which only the key was known.
+    pub(crate) fn set_manifest(&self, manifest: Manifest) -> Result<()> {
+        let writing = self.0.writer.lock();
+        if self.manifest().is_some() {
+            return Ok(());
+        }
+        let verifier = Verifier::new(*self.key(), manifest).map_err(|error| Error::InvalidChecksum {
+            reason: error.to_string(),
+            discovery_key: *self.discovery_key(),
+        })?;
+        let mut write = self.0.disk.write();
+        let auth = self.0.state.read().auth().clone();
+        write.auth(&hc_storage::Auth { manifest: Some(verifier.manifest().clone()), ..auth });
+        self.0.disk.commit(write)?;
+        self.0.storage.committed();
+        self.take_over(Committed { verifier: Some(verifier), ..Committed::default() });
+        drop(writing);
+        self.emit(|| Event::Manifest);
+        self.input(Input::Local(Local::Manifest));
+        self.drive_writer();
+        Ok(())
+    }
+
+    /// Who may sign the log, if that is known.
+    pub(crate) fn verifier(&self) -> Option<Verifier> {
+        self.0.state.read().verifier().cloned()
+    }
+
+    /// The beginning of the log that needs no signature, in blocks.
+    pub(crate) fn prologue_length(&self) -> u64 {
+        self.0.state.read().prologue_length()
+    }
+}

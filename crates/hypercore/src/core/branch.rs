@@ -1,0 +1,453 @@
+//! Logs beside the public one: named sessions, snapshots, and what an atom makes of either.
+//!
+//! A [`Branch`] has a head of its own and reads from a place of its own: data that continues the core's (a named session), a
+//! moment of the store (a snapshot), or the changes of an atom over the store. The core's own log is not a branch.
+//!
+//! Follows npm hypercore 11.37.1, `lib/session-state.js`.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use hc_storage::{CoreStorage, Hints};
+use hc_tree::bitfield::BitChange;
+use hc_tree::{LocalBitfield, TreeHead, head_at};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::broadcast;
+
+use super::Core;
+use super::append::Blocks;
+use super::line::{Line, NodesOf, Planned, session_head};
+use super::state::{State, Status};
+use crate::events::{EVENT_BACKLOG, Event, Events};
+use crate::session::Appended;
+use crate::{Error, Result};
+
+/// A log beside the public one.
+pub(crate) struct Branch {
+    core: Core,
+    kind: Kind,
+    now: RwLock<Now>,
+    /// Held while a change is planned, written and taken over.
+    writer: Mutex<()>,
+    /// For snapshots: blocks that are still the log's.
+    still: AtomicU64,
+    /// For atoms: what happened since the last flush.
+    pending: Mutex<Pending>,
+    events: broadcast::Sender<Event>,
+}
+
+/// What an atom did to a log since it was last flushed.
+#[derive(Default)]
+struct Pending {
+    /// Whether anything was written at all.
+    changed: bool,
+    /// What has to be told when the atom is flushed.
+    untold: Vec<Event>,
+    bits: Vec<BitChange>,
+    /// How often the core had changed when this began.
+    seen: u64,
+}
+
+/// A branch as it is now.
+pub(super) struct Now {
+    pub(super) state: State,
+    pub(super) disk: CoreStorage,
+}
+
+/// What kind of log it is.
+#[derive(Clone)]
+pub(crate) enum Kind {
+    /// Changes that are kept under a name, until they are committed.
+    Named(String),
+    /// A moment of the public log, or of the named session.
+    Snapshot(Option<String>),
+    /// The public log as an atom makes it.
+    Atomic,
+    /// A named session as an atom makes it.
+    AtomicNamed(Arc<Branch>),
+}
+
+/// The branches of a core that are open.
+#[derive(Default)]
+pub(super) struct Branches(Mutex<Vec<Weak<Branch>>>);
+
+impl Branches {
+    fn add(&self, branch: &Arc<Branch>) {
+        let mut open = self.0.lock();
+        open.retain(|branch| branch.strong_count() > 0);
+        open.push(Arc::downgrade(branch));
+    }
+
+    fn open(&self) -> Vec<Arc<Branch>> {
+        self.0.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The public log, or a named session, was cut: what snapshots have behind that is no longer the log's.
+    pub(super) fn cut(&self, length: u64, name: Option<&str>) {
+        for branch in self.open() {
+            if let Kind::Snapshot(of) = &branch.kind
+                && (name.is_none() || of.as_deref() == name)
+            {
+                branch.still.fetch_min(length, Ordering::AcqRel);
+            }
+        }
+    }
+}
+
+impl Branch {
+    fn new(core: &Core, kind: Kind, state: State, disk: CoreStorage) -> Arc<Self> {
+        let still = state.head().length().min(core.status().length);
+        let branch = Arc::new(Self {
+            core: core.clone(),
+            kind,
+            now: RwLock::new(Now { state, disk }),
+            writer: Mutex::new(()),
+            still: AtomicU64::new(still),
+            pending: Mutex::new(Pending {
+                seen: core.0.changes.load(Ordering::Acquire),
+                ..Pending::default()
+            }),
+            events: broadcast::Sender::new(EVENT_BACKLOG),
+        });
+        core.0.branches.add(&branch);
+        branch
+    }
+
+    pub(crate) const fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    pub(crate) fn events(&self) -> Events {
+        Events::new(self.events.subscribe())
+    }
+
+    pub(crate) const fn is_snapshot(&self) -> bool {
+        matches!(self.kind, Kind::Snapshot(_))
+    }
+
+    pub(crate) const fn is_named(&self) -> bool {
+        matches!(self.kind, Kind::Named(_) | Kind::AtomicNamed(_))
+    }
+
+    pub(crate) const fn is_atomic(&self) -> bool {
+        matches!(self.kind, Kind::Atomic | Kind::AtomicNamed(_))
+    }
+
+    /// Whether its heads are signed: it stands for the public log.
+    pub(crate) const fn is_public(&self) -> bool {
+        matches!(self.kind, Kind::Atomic)
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        let of_core = self.core.status();
+        Status {
+            contiguous_length: of_core.contiguous_length,
+            remote_contiguous_length: of_core.remote_contiguous_length,
+            ..self.now.read().state.status()
+        }
+    }
+
+    /// Blocks that are signed, and still the public log's.
+    pub(crate) fn signed_length(&self) -> u64 {
+        let own = match self.kind {
+            Kind::Snapshot(_) | Kind::Atomic => self.now.read().state.head().length(),
+            Kind::Named(_) | Kind::AtomicNamed(_) => self.shared_length(),
+        };
+        let signed = own.min(self.core.status().length);
+        if self.is_snapshot() { signed.min(self.still()) } else { signed }
+    }
+
+    /// For snapshots: blocks that are still the log's.
+    pub(crate) fn still(&self) -> u64 {
+        self.still.load(Ordering::Acquire)
+    }
+
+    /// Blocks that a named session shares with the log that it was made from.
+    pub(crate) fn shared_length(&self) -> u64 {
+        self.now.read().disk.shared_length().unwrap_or(0)
+    }
+
+    pub(crate) fn disk(&self) -> CoreStorage {
+        self.now.read().disk.clone()
+    }
+
+    pub(crate) fn head(&self) -> TreeHead {
+        self.now.read().state.head().clone()
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.now.read().state.clone()
+    }
+
+    pub(crate) fn read_block(&self, index: u64) -> Result<Option<Bytes>> {
+        Ok(self.disk().block(index)?)
+    }
+
+    pub(crate) fn has_range(&self, start: u64, end: u64) -> Result<bool> {
+        let disk = self.disk();
+        for index in start..end {
+            if !disk.has_block(index)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    pub(crate) fn append(&self, mut asked: Blocks) -> Result<Appended> {
+        let writing = self.writer.lock();
+        let status = self.status();
+        let present = Appended { length: status.length, byte_length: status.byte_length };
+        if !asked.fits(status.length, status.fork, &self.core)? || asked.blocks.is_empty() {
+            return Ok(present);
+        }
+        // as Node: the fork of the core, so that a commit needs no other cipher text
+        let sealed = asked.sealed(status.length, self.core.status().fork);
+        let planned = self.plan(|line| line.append(&sealed, &asked.signer.clone().into()))?;
+        self.commit(planned)?;
+        drop(writing);
+        let Status { length, byte_length, .. } = self.status();
+        self.tell(Event::Append { length, byte_length });
+        Ok(Appended { length, byte_length })
+    }
+
+    pub(super) fn plan<T>(&self, plan: impl FnOnce(Line<'_>) -> Result<T>) -> Result<T> {
+        let now = self.now.read();
+        plan(Line { key: self.core.key(), state: &now.state, disk: &now.disk, public: self.is_public() })
+    }
+
+    /// Writes a change and takes it over. Whoever calls holds the writer.
+    pub(super) fn commit(&self, planned: Planned) -> Result<()> {
+        let disk = self.disk();
+        disk.commit(planned.write)?;
+        self.core.0.storage.committed();
+        if self.is_atomic() {
+            let mut pending = self.pending.lock();
+            pending.changed = true;
+            pending.bits.extend_from_slice(&planned.committed.bits);
+        }
+        self.take_over(planned.committed);
+        Ok(())
+    }
+
+    /// Whether the atom changes this log.
+    pub(super) fn was_changed(&self) -> bool {
+        self.pending.lock().changed
+    }
+
+    /// Whether the core was changed beside the atom.
+    pub(super) fn was_overtaken(&self) -> bool {
+        self.pending.lock().seen != self.core.0.changes.load(Ordering::Acquire)
+    }
+
+    /// Which blocks the atom stored and took away.
+    pub(super) fn done(&self) -> Vec<BitChange> {
+        self.pending.lock().bits.clone()
+    }
+
+    /// Makes what the atom did on top of another bitfield; the hints that follow.
+    pub(super) fn rebase(&self, bitfield: LocalBitfield, changes: Vec<BitChange>) -> Hints {
+        self.now.write().state.rebase(bitfield, changes)
+    }
+
+    /// The atom was flushed: from here on it changes what is there now.
+    pub(super) fn settle(&self) {
+        let seen = self.core.0.changes.load(Ordering::Acquire);
+        *self.pending.lock() = Pending { seen, ..Pending::default() };
+        if self.is_public() {
+            let state = self.core.0.state.read().clone();
+            self.now.write().state = state;
+        }
+    }
+
+    pub(super) fn become_now(&self, now: Now) {
+        *self.now.write() = now;
+    }
+
+    pub(super) fn take_over(&self, mut committed: super::state::Committed) {
+        let mut now = self.now.write();
+        if let Some(disk) = committed.disk.take() {
+            now.disk = disk;
+        }
+        now.state.take_over(committed);
+    }
+
+    pub(super) const fn writer(&self) -> &Mutex<()> {
+        &self.writer
+    }
+
+    /// Tells subscribers; for an atom, once it is flushed.
+    pub(super) fn tell(&self, event: Event) {
+        if self.is_atomic() {
+            self.pending.lock().untold.push(event.clone());
+        }
+        // without subscribers there is nobody to tell
+        let _ = self.events.send(event);
+    }
+
+    /// What was not told outside of the atom yet: at most one truncation and one append, as they are in sum.
+    pub(super) fn untold(&self) -> Vec<Event> {
+        let events = std::mem::take(&mut self.pending.lock().untold);
+        let cut = events.iter().filter_map(|event| match event {
+            Event::Truncate { length, fork } => Some((*length, *fork)),
+            _ => None,
+        });
+        let cut = cut.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+        let appended = events.iter().rev().find(|event| matches!(event, Event::Append { .. })).cloned();
+        let cut = cut.map(|(length, fork)| Event::Truncate { length, fork });
+        cut.into_iter().chain(appended).collect()
+    }
+
+    /// Cuts the log; see [`Core::truncate`].
+    pub(crate) fn truncate(&self, length: u64, fork: u64, signer: &super::Signer) -> Result<()> {
+        let writing = self.writer.lock();
+        let planned = self.plan(|line| line.truncate(length, fork, &signer.clone().into()))?;
+        self.commit(planned)?;
+        drop(writing);
+        if let Kind::Named(name) = &self.kind {
+            self.core.0.branches.cut(length, Some(name));
+        }
+        self.tell(Event::Truncate { length, fork });
+        Ok(())
+    }
+
+    /// Takes blocks away; and how many there were.
+    pub(crate) fn clear(&self, start: u64, end: u64) -> Result<u64> {
+        let _writing = self.writer.lock();
+        let (planned, cleared) = self.plan(|line| line.clear(start, end))?;
+        self.commit(planned)?;
+        Ok(cleared)
+    }
+
+    /// Drops what is the session's own: it then is the first blocks of the log.
+    pub(crate) fn catch_up(&self, length: u64) -> Result<()> {
+        let writing = self.writer.lock();
+        let (before, shared) = (self.status(), self.shared_length());
+        let fork = before.fork.saturating_add(u64::from(shared < before.length));
+        let of_core = self.core.head_at(None, length.min(self.core.status().length))?;
+        if of_core.length() != length {
+            let reason = format!("the log has {} blocks, not {length}", of_core.length());
+            return Err(Error::InvalidOperation { reason, discovery_key: *self.core.discovery_key() });
+        }
+        let head = TreeHead::from_roots(fork, of_core.roots().to_vec())
+            .map_err(|_| Error::Internal("the roots of a log are no roots"))?;
+        let disk = self.disk();
+        let (after, dependency) = disk.caught_up(self.core.disk().pointers().data, length);
+        let timestamp = crate::now_millis();
+        let mut write = disk.write();
+        write.catch_up(&head, dependency, timestamp);
+        disk.commit(write)?;
+        self.core.0.storage.committed();
+        let byte_length = head.byte_length();
+        let committed = super::state::Committed {
+            head: Some((head, Vec::new())),
+            timestamp,
+            cut: Some(length),
+            disk: Some(after),
+            ..Default::default()
+        };
+        self.take_over(committed);
+        drop(writing);
+        if shared < before.length {
+            self.tell(Event::Truncate { length: shared, fork });
+        }
+        if shared < length {
+            self.tell(Event::Append { length, byte_length });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn set_user_data(&self, name: &str, value: Option<&[u8]>) -> Result<()> {
+        let disk = self.disk();
+        let mut write = disk.write();
+        write.user_data(name, value);
+        disk.commit(write)?;
+        self.core.0.storage.committed();
+        Ok(())
+    }
+}
+
+/// How a named session is opened.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct NamedOptions {
+    pub(crate) name: String,
+    /// Begins anew, with the core as it is now.
+    pub(crate) overwrite: bool,
+}
+
+impl Core {
+    /// The named session, which begins with the log (or the branch) as it is now if there is none yet.
+    pub(crate) fn named(&self, from: Option<&Branch>, options: &NamedOptions) -> Result<Arc<Branch>> {
+        let name = &options.name;
+        let _writing = self.0.writer.lock();
+        let open = self.0.branches.open();
+        let open = open.iter().find(|branch| matches!(&branch.kind, Kind::Named(open) if open == name));
+        if let Some(open) = open.filter(|_| !options.overwrite) {
+            return Ok(Arc::clone(open));
+        }
+        let store = self.0.storage.store();
+        let of_core = self.0.state.read().clone();
+        let (state, disk) = match from {
+            Some(branch) => (branch.state(), branch.disk()),
+            None => (of_core.clone(), self.0.disk.clone()),
+        };
+        let resumed = if options.overwrite { None } else { store.resume_session(&self.0.disk, name)? };
+        let disk = match resumed {
+            Some(resumed) => resumed,
+            None => {
+                let made = store.create_session(&disk, name, session_head(&state, state.head()).as_ref())?;
+                self.0.storage.committed();
+                made
+            }
+        };
+        let verifier = of_core.verifier().cloned();
+        let state = State::load_session(&disk, of_core.auth().clone(), verifier)?;
+        if let Some(open) = open {
+            // the name begins anew for everybody who has it open
+            *open.now.write() = Now { state, disk };
+            return Ok(Arc::clone(open));
+        }
+        Ok(Branch::new(self, Kind::Named(name.clone()), state, disk))
+    }
+
+    /// The log, or a branch, as it is at this moment.
+    pub(crate) fn snapshot_of(&self, from: Option<&Arc<Branch>>) -> Result<Arc<Branch>> {
+        let Some(from) = from else {
+            let _writing = self.0.writer.lock();
+            let state = self.0.state.read().clone();
+            return Ok(Branch::new(self, Kind::Snapshot(None), state, self.0.disk.snapshot()?));
+        };
+        if from.is_snapshot() {
+            return Ok(Arc::clone(from));
+        }
+        let _writing = from.writer.lock();
+        let kind = match &from.kind {
+            Kind::Named(name) => Kind::Snapshot(Some(name.clone())),
+            _ => Kind::Snapshot(None),
+        };
+        Ok(Branch::new(self, kind, from.state(), from.disk().snapshot()?))
+    }
+
+    /// The log, or a named session, as an atom makes it.
+    pub(crate) fn atomic(&self, from: Option<&Arc<Branch>>, atom: &crate::Atom) -> Result<Arc<Branch>> {
+        let kv = atom.engine();
+        let (kind, state, disk) = match from {
+            None => (Kind::Atomic, self.0.state.read().clone(), self.0.disk.clone()),
+            Some(named) if matches!(named.kind, Kind::Named(_)) => {
+                (Kind::AtomicNamed(Arc::clone(named)), named.state(), named.disk())
+            }
+            Some(_) => {
+                return Err(Error::Assertion("an atom works on a log or on a named session".into()));
+            }
+        };
+        let branch = Branch::new(self, kind, state, disk.over(kv));
+        atom.add(self, &branch)?;
+        Ok(branch)
+    }
+
+    /// The head of the log, or of a branch, when it was shorter.
+    pub(crate) fn head_at(&self, branch: Option<&Branch>, length: u64) -> Result<TreeHead> {
+        let (head, disk) = self.head_and_disk(branch);
+        head_at(&NodesOf(&disk), &head, length, head.fork())
+    }
+}

@@ -1,0 +1,170 @@
+//! Committing a named session: its blocks become the log's.
+//!
+//! Both sides change in one batch: the log takes the blocks over, and the session gives them away and from then on reads them
+//! from the log.
+//!
+//! Follows npm hypercore 11.37.1, `lib/session-state.js` (`commit`, `_overwrite`) and `lib/core.js` (`_validateCommit`).
+//! Unlike there, a session that was itself cut can be committed, and a commit that brings nothing new leaves the head as it
+//! is: upstream signs for the wrong fork in the first case and loses the signature in the second.
+
+use bytes::Bytes;
+use hc_storage::{CoreStorage, CoreWrite};
+use hc_tree::{Batch, TreeChange, TreeHead, head_at};
+
+use super::branch::Branch;
+use super::line::{Line, NodesOf, Planned, Signing};
+use super::state::Committed;
+use super::{Core, Signer};
+use crate::events::Event;
+use crate::session::Appended;
+use crate::{Error, Result};
+
+/// What of a session is committed, and who signs it.
+#[derive(Clone)]
+pub(crate) struct CommitTerms {
+    /// Up to which length; all of it if none.
+    pub(crate) length: Option<u64>,
+    /// Where the session's own blocks begin; as it knows if none.
+    pub(crate) tree_length: Option<u64>,
+    pub(crate) signer: Signer,
+}
+
+impl Core {
+    /// Makes the blocks of a named session the log's. None if the log has moved on with other content.
+    ///
+    /// # Errors
+    /// If the session cannot be signed for, or if it does not have all of its blocks.
+    pub(crate) fn commit(&self, session: &Branch, terms: &CommitTerms) -> Result<Option<Appended>> {
+        let writing = self.0.writer.lock();
+        let giving = session.writer().lock();
+        let state = self.0.state.read();
+        let planned = plan(&self.line(&state), session, terms)?;
+        drop(state);
+        let Some(change) = planned else { return Ok(None) };
+        let before = self.status().length;
+        let after = change.length;
+        let mut write = self.0.disk.write();
+        let committed = change.into.map(|planned| {
+            write.join(planned.write);
+            planned.committed
+        });
+        let given = change.given.map(|(disk, given)| {
+            write.join(given);
+            disk
+        });
+        self.0.disk.commit(write)?;
+        self.0.storage.committed();
+        if let Some(committed) = committed {
+            self.take_over(committed);
+        }
+        session.take_over(Committed { disk: given, ..Committed::default() });
+        drop(giving);
+        let appended = self.appended();
+        if after > before {
+            self.announce(after);
+            let Appended { length, byte_length } = appended;
+            self.emit(|| Event::Append { length, byte_length });
+        }
+        drop(writing);
+        self.drive_writer();
+        Ok(Some(appended))
+    }
+}
+
+impl Branch {
+    /// As [`Core::commit`], into what an atom makes of the log. The session keeps its own blocks: it is no part of the atom.
+    pub(crate) fn commit_session(&self, session: &Self, terms: &CommitTerms) -> Result<Option<Appended>> {
+        let _writing = self.writer().lock();
+        let Some(change) = self.plan(|line| plan(&line, session, terms))? else { return Ok(None) };
+        if let Some(planned) = change.into {
+            self.commit(planned)?;
+            let status = self.status();
+            self.tell(Event::Append { length: status.length, byte_length: status.byte_length });
+        }
+        let status = self.status();
+        Ok(Some(Appended { length: status.length, byte_length: status.byte_length }))
+    }
+}
+
+/// Works out what a commit changes. None if the log has moved on with other content.
+fn plan(line: &Line<'_>, session: &Branch, terms: &CommitTerms) -> Result<Option<Change>> {
+    let (theirs, disk) = (session.head(), session.disk());
+    let length = terms.length.unwrap_or_else(|| theirs.length());
+    if length > theirs.length() {
+        let reason = format!("the session has {} blocks, {length} were to be committed", theirs.length());
+        return Err(Error::InvalidOperation { reason, discovery_key: line.key.discovery_key() });
+    }
+    let shared = terms.tree_length.or_else(|| disk.shared_length()).unwrap_or(0);
+    let base = line.state.head();
+    if base.length() > length || base.length() < shared || line.state.verifier().is_none() {
+        return Ok(None);
+    }
+    let Some(tree) = rebuilt(base, &theirs, &disk, (shared, length))? else { return Ok(None) };
+    let mut change = Change { length, into: None, given: None };
+    if length > base.length() {
+        let blocks = own_blocks(&disk, shared, length)?;
+        let signing: Signing = terms.signer.clone().into();
+        change.into = Some(line.adopt(tree, &blocks, &signing)?);
+    }
+    if shared < length
+        && let Some((after, dependency)) = disk.given_away(length)
+    {
+        let mut write = disk.write();
+        write.delete_blocks(shared, length);
+        write.dependency(dependency);
+        change.given = Some((after, write));
+    }
+    Ok(Some(change))
+}
+
+/// What a commit does.
+struct Change {
+    length: u64,
+    into: Option<Planned>,
+    /// Where the session is after it gave its blocks away, and what that writes.
+    given: Option<(CoreStorage, CoreWrite)>,
+}
+
+/// The log with the blocks of a session from `shared` up to `length` on top, worked out anew from the log's own tree. None
+/// if that is not what the session has, or not what the log has already: then one of them changed since the session began.
+fn rebuilt(
+    base: &TreeHead,
+    session: &TreeHead,
+    disk: &CoreStorage,
+    (shared, length): (u64, u64),
+) -> Result<Option<TreeChange>> {
+    let leaves: Vec<u64> = (shared..session.length()).map(|block| block.saturating_mul(2)).collect();
+    let (nodes, _) = disk.tree_nodes_and_block(leaves.iter().copied(), None)?;
+    let start = head_at(&NodesOf(disk), base, shared, base.fork())?;
+    let mut batch = Batch::new(&start);
+    let mut target = (length == shared).then(|| batch.clone().finish());
+    let mut fits = shared < base.length() || start.hash() == base.hash();
+    for (node, index) in nodes.into_iter().zip(leaves) {
+        batch.append_leaf(node.ok_or(hc_tree::MissingNode { index })?);
+        let reached = index / 2 + 1;
+        if reached == base.length() {
+            fits = batch.clone().finish().head().hash() == base.hash();
+        }
+        if reached == length {
+            target = Some(batch.clone().finish());
+        }
+    }
+    let same = batch.finish().head().hash() == session.hash();
+    Ok(target.filter(|_| fits && same))
+}
+
+fn own_blocks(disk: &CoreStorage, start: u64, end: u64) -> Result<Vec<(u64, Bytes)>> {
+    let mut blocks: Vec<(u64, Bytes)> = Vec::new();
+    let mut next = start;
+    while next < end {
+        let run = disk.blocks(next, end, usize::MAX)?;
+        if run.is_empty() {
+            return Err(Error::Assertion(format!("block {next} of the session is not stored")));
+        }
+        for block in run {
+            blocks.push((next, block));
+            next += 1;
+        }
+    }
+    Ok(blocks)
+}

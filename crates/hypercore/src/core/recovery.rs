@@ -1,0 +1,70 @@
+//! A writer whose store may have lost what it told others: it appends only once peers say that none of them has more.
+//!
+//! Follows npm hypercore 11.37.1, `lib/session-state.js` (`waitForRecovery`). Where nobody is there to ask, and nobody is
+//! being looked for, ours fails at once instead of waiting for good.
+
+use std::time::Duration;
+
+use super::Core;
+use crate::{Error, Result};
+
+/// How often the peers are looked at.
+const STEP: Duration = Duration::from_millis(250);
+/// How often in a row none of them may have more.
+const CALM_STEPS: u32 = 32;
+
+impl Core {
+    /// When the store was found to have lost something, in milliseconds since 1970; 0 if it was not.
+    #[must_use]
+    pub fn recovering(&self) -> u64 {
+        self.0.state.read().hints().recovering
+    }
+
+    /// Waits until the core is no longer recovering. `timeout` bounds the wait.
+    pub(crate) async fn recovered(&self, timeout: Option<Duration>) -> Result<()> {
+        self.check_conflict()?;
+        if self.recovering() == 0 {
+            return Ok(());
+        }
+        let refused = Error::Recovering { discovery_key: *self.discovery_key() };
+        if !self.has_peers() && !self.is_finding_peers() {
+            return Err(refused);
+        }
+        match timeout.filter(|timeout| !timeout.is_zero()) {
+            None => self.confirmed_by_peers().await,
+            Some(timeout) => {
+                tokio::time::timeout(timeout, self.confirmed_by_peers()).await.unwrap_or(Err(refused))
+            }
+        }
+    }
+
+    /// Waits until for a while there were peers, and none of them had more than is here.
+    pub(crate) async fn confirmed_by_peers(&self) -> Result<()> {
+        let mut calm = 0;
+        let mut length = self.status().length;
+        while calm < CALM_STEPS {
+            if self.is_closed() {
+                return Err(self.closed_error());
+            }
+            tokio::time::sleep(STEP).await;
+            let peers = self.peers();
+            let fork = self.status().fork;
+            let none_has_more = peers
+                .iter()
+                .all(|peer| (peer.remote_fork, peer.remote_length) <= (fork, self.status().length));
+            let same = std::mem::replace(&mut length, self.status().length) == length;
+            calm = if !peers.is_empty() && none_has_more && same { calm + 1 } else { 0 };
+        }
+        self.set_recovering(0)
+    }
+
+    /// Notes that the core is recovering since a time, or (0) that it is not.
+    pub(crate) fn set_recovering(&self, since: u64) -> Result<()> {
+        let writing = self.0.writer.lock();
+        let hints = hc_storage::Hints { recovering: since, ..*self.0.state.read().hints() };
+        self.store_hints(hints)?;
+        drop(writing);
+        self.drive_writer();
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! Hashes of the tree, what is signed, proofs.
+//!
+//! Follows npm hypercore 11.37.1, `index.js` (`treeHash`, `signable`, `proof`, `applyProof`, `verifyFullyRemote`). Its `proof`
+//! fails with a seek in it; here it does not.
+
+use hc_crypto::{Hash, Signer};
+use hc_tree::{Proof, ProofRequest};
+
+use super::Hypercore;
+use crate::storage::blocking;
+use crate::{Error, Result};
+
+impl Hypercore {
+    /// The hash of the whole log: two logs with the same one hold the same blocks.
+    ///
+    /// # Errors
+    /// [`Error::SessionClosed`].
+    pub async fn tree_hash(&self) -> Result<Hash> {
+        self.tree_hash_at(self.length()).await
+    }
+
+    /// The hash that the log had at a length. Fetches what is needed to know it.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get); [`Error::Assertion`] if the log is shorter.
+    pub async fn tree_hash_at(&self, length: u64) -> Result<Hash> {
+        self.check_open()?;
+        if length == self.length() {
+            let (head, _) = self.core().head_and_disk(self.branch().map(AsRef::as_ref));
+            return Ok(head.hash());
+        }
+        if length > 0 && !self.has(length - 1).await? {
+            self.get(length - 1).await?;
+        }
+        let (core, branch) = (self.core().clone(), self.session.branch.clone());
+        Ok(blocking(move || core.head_at(branch.as_deref(), length)).await?.hash())
+    }
+
+    /// What signers of this log sign for it as it is: to be signed elsewhere, and given to
+    /// [`append_with`](Self::append_with) or [`commit_with`](Self::commit_with).
+    ///
+    /// # Errors
+    /// As [`tree_hash_at`](Self::tree_hash_at).
+    pub async fn signable(&self) -> Result<Vec<u8>> {
+        self.signable_at(self.length(), self.fork()).await
+    }
+
+    /// What signers of this log sign for a length of it, on a fork. For a log of version 10 and for manifests of version 0
+    /// that is not the same for each signer: then it is what the first one signs.
+    ///
+    /// # Errors
+    /// As [`tree_hash_at`](Self::tree_hash_at).
+    pub async fn signable_at(&self, length: u64, fork: u64) -> Result<Vec<u8>> {
+        let hash = self.tree_hash_at(length).await?;
+        let verifier = self.core().verifier();
+        let first =
+            verifier.as_ref().and_then(|verifier| Some((verifier, verifier.manifest().signers.first()?)));
+        let signable = |(verifier, signer): (&hc_crypto::Verifier, &Signer)| {
+            verifier.signable(signer, &hash, length, fork)
+        };
+        Ok(first.map_or_else(
+            || hc_crypto::signable::tree(self.key().as_bytes(), &hash, length, fork).to_vec(),
+            signable,
+        ))
+    }
+
+    /// How many nodes of the tree are missing here on the way from a block to its root: what a request for the block says.
+    ///
+    /// # Errors
+    /// [`Error::SessionClosed`], [`Error::Storage`].
+    pub async fn missing_nodes(&self, block: u64) -> Result<u64> {
+        self.check_open()?;
+        let core = self.core().clone();
+        blocking(move || core.missing_nodes(block)).await
+    }
+
+    /// The proof that a peer is given for such a request: with the block, if one is asked for.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOperation`] if no proof can answer it; [`Error::BlockNotAvailable`]; [`Error::Storage`].
+    pub async fn proof(&self, request: &ProofRequest) -> Result<Proof> {
+        self.check_open()?;
+        let (core, branch, request) = (self.core().clone(), self.session.branch.clone(), request.clone());
+        blocking(move || core.make_proof(branch.as_deref(), &request)).await
+    }
+
+    /// Verifies what somebody proved of this log, and stores it. Whether it could be used: a proof of another fork, or one
+    /// that the log has outgrown, cannot.
+    ///
+    /// # Errors
+    /// [`Error::InvalidProof`], [`Error::InvalidChecksum`], [`Error::InvalidSignature`] if it does not hold;
+    /// [`Error::Storage`]. Then nothing of it is stored.
+    pub async fn apply_proof(&self, proof: Proof) -> Result<bool> {
+        self.check_open()?;
+        let core = self.core().clone();
+        blocking(move || core.apply_proof(proof)).await
+    }
+}
+
+impl From<hc_tree::RequestError> for Error {
+    fn from(error: hc_tree::RequestError) -> Self {
+        Self::BadArgument(error.to_string())
+    }
+}

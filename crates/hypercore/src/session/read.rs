@@ -1,0 +1,243 @@
+//! Reading: single blocks, byte positions, streams.
+
+use std::ops::RangeBounds;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use hc_tree::Seek;
+
+use super::Hypercore;
+use crate::core::Core;
+use crate::download::block_range;
+use crate::options::{GetOptions, SeekOptions};
+use crate::storage::blocking;
+use crate::streams::{ByteStream, ReadStream};
+use crate::{Error, Result};
+
+/// The highest index that a block can have.
+const MAX_INDEX: u64 = (1 << 53) - 1;
+
+impl Hypercore {
+    /// Reads a block: from here, else from peers, for as long as the session's timeout allows.
+    ///
+    /// # Errors
+    /// [`Error::BlockNotAvailable`] if the session does not wait, [`Error::SnapshotNotAvailable`],
+    /// [`Error::RequestTimeout`], [`Error::RequestCancelled`] if the session closes meanwhile, [`Error::Encryption`],
+    /// [`Error::SessionClosed`], [`Error::Storage`].
+    pub async fn get(&self, index: u64) -> Result<Bytes> {
+        let block = self.get_with(index, GetOptions::new()).await?;
+        block.ok_or_else(|| Error::BlockNotAvailable { index, discovery_key: *self.discovery_key() })
+    }
+
+    /// Reads a block as the options say; none if it is not here and they say not to wait.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get), without [`Error::BlockNotAvailable`].
+    pub async fn get_with(&self, index: u64, options: GetOptions) -> Result<Option<Bytes>> {
+        self.check_open()?;
+        if index > MAX_INDEX {
+            return Err(Error::BadArgument(format!("no log has a block {index}")));
+        }
+        if let Some(call) = &self.session.options.on_seq {
+            call(index);
+        }
+        if self.session.marking.load(Ordering::Relaxed) {
+            self.mark(index..=index).await?;
+        }
+        let Some(block) = self.stored_or_fetched(index, options).await? else { return Ok(None) };
+        if options.raw { Ok(Some(block)) } else { self.decrypted(index, block).await.map(Some) }
+    }
+
+    async fn stored_or_fetched(&self, index: u64, options: GetOptions) -> Result<Option<Bytes>> {
+        if let Some(block) = self.stored(index)? {
+            if self.session.options.verify_reads.unwrap_or(false) {
+                self.verify_stored(index, &block).await?;
+            }
+            return Ok(Some(block));
+        }
+        if !options.wait.or(self.session.options.wait).unwrap_or(true) {
+            return Ok(None);
+        }
+        self.session.waits.fetch_add(1, Ordering::Relaxed);
+        if let Some(call) = &self.session.options.on_wait {
+            call(index);
+        }
+        let timeout = options.timeout.or(self.session.options.timeout).flatten();
+        let block = self.within(timeout, self.fetched(index)).await?;
+        self.check_snapshot(index)?;
+        Ok(Some(block))
+    }
+
+    /// A block from peers, or from an append. If the log has it now, it is that one: a cut ends the wait.
+    async fn fetched(&self, index: u64) -> Result<Bytes> {
+        let cuts = self.core().watch_cuts();
+        let fetch = self.core().fetch_block(index);
+        if index >= self.length() {
+            return fetch.await;
+        }
+        tokio::select! {
+            biased;
+            block = fetch => block,
+            available = cuts.cut_to(index) => {
+                Err(Error::SnapshotNotAvailable { index, available, discovery_key: *self.discovery_key() })
+            }
+        }
+    }
+
+    /// A block, if it is stored here.
+    fn stored(&self, index: u64) -> Result<Option<Bytes>> {
+        let Some(branch) = self.branch() else { return self.core().read_block(index) };
+        if let Some(block) = branch.read_block(index)? {
+            return Ok(Some(block));
+        }
+        // a snapshot does not see what was fetched after it, but the log does
+        self.check_snapshot(index)?;
+        let block = if branch.is_snapshot() || index < branch.shared_length() {
+            self.core().read_block(index)?
+        } else {
+            None
+        };
+        self.check_snapshot(index)?;
+        Ok(block)
+    }
+
+    /// A snapshot may take a block from the log only where the log is still what it was.
+    fn check_snapshot(&self, index: u64) -> Result<()> {
+        match self.branch().filter(|branch| branch.is_snapshot()).map(|branch| branch.still()) {
+            Some(available) if index >= available => {
+                Err(Error::SnapshotNotAvailable { index, available, discovery_key: *self.discovery_key() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks a stored block against the tree, up to the head.
+    async fn verify_stored(&self, index: u64, block: &Bytes) -> Result<()> {
+        let (core, branch, block) = (self.core().clone(), self.session.branch.clone(), block.clone());
+        blocking(move || core.verify_block(branch.as_deref(), index, &block)).await
+    }
+
+    async fn decrypted(&self, index: u64, block: Bytes) -> Result<Bytes> {
+        let encryption = self.session.encryption.read().clone();
+        if let Some(provider) = encryption.provider() {
+            return provider.decrypt(index, block).await;
+        }
+        let Some(cipher) = encryption.cipher(self.key(), self.core().is_compat()) else { return Ok(block) };
+        cipher.open(index, &block).map(Bytes::from).map_err(|error| Error::Encryption {
+            index,
+            reason: error.to_string(),
+            discovery_key: *self.discovery_key(),
+        })
+    }
+
+    /// Whether a block is stored here.
+    ///
+    /// # Errors
+    /// [`Error::SessionClosed`].
+    pub async fn has(&self, index: u64) -> Result<bool> {
+        self.has_range(index..index.saturating_add(1)).await
+    }
+
+    /// Whether all blocks of a range are stored here.
+    ///
+    /// # Errors
+    /// [`Error::SessionClosed`], [`Error::BadArgument`] if the range has no end.
+    pub async fn has_range(&self, range: impl RangeBounds<u64> + Send) -> Result<bool> {
+        self.check_open()?;
+        let range = block_range(&range);
+        let end = range.end.ok_or_else(|| Error::BadArgument("the range has no end".into()))?;
+        match self.session.branch.clone() {
+            None => Ok(self.core().has_range(range.start, end)),
+            Some(branch) => blocking(move || branch.has_range(range.start, end)).await,
+        }
+    }
+
+    /// The block that a byte of the log is in, and how many bytes of the block are before it. The byte right behind the last
+    /// one is at the beginning of the block after the last. None beyond that.
+    ///
+    /// # Errors
+    /// [`Error::RequestTimeout`], [`Error::RequestCancelled`], [`Error::SessionClosed`], [`Error::Storage`].
+    pub async fn seek(&self, bytes: u64) -> Result<Option<(u64, u64)>> {
+        self.seek_with(bytes, SeekOptions::new()).await
+    }
+
+    /// As [`seek`](Self::seek), with options. Without waiting it is none also where the stored part of the tree does not
+    /// tell.
+    ///
+    /// # Errors
+    /// As [`seek`](Self::seek).
+    pub async fn seek_with(&self, bytes: u64, options: SeekOptions) -> Result<Option<(u64, u64)>> {
+        self.check_open()?;
+        let wait = options.wait.or(self.session.options.wait).unwrap_or(true);
+        let timeout = options.timeout.or(self.session.options.timeout).flatten();
+        let search = async {
+            if self.session.encryption.read().chosen().is_some() && self.manifest().is_none() && wait {
+                self.core().fetch_upgrade().await?;
+            }
+            loop {
+                match self.sought(bytes).await? {
+                    Seek::Block { index, offset } => return Ok(Some((index, offset))),
+                    Seek::Within { start, .. } if wait => {
+                        // a block brings the nodes above it
+                        self.core().fetch_block(start).await?;
+                    }
+                    Seek::Beyond if wait && self.core().has_peers() && !self.writable() => {
+                        if !self.core().fetch_upgrade().await? {
+                            return Ok(None);
+                        }
+                    }
+                    _ => return Ok(None),
+                }
+            }
+        };
+        self.within(timeout, search).await
+    }
+
+    async fn sought(&self, bytes: u64) -> Result<Seek> {
+        let (core, branch, padding) = (self.core().clone(), self.session.branch.clone(), self.padding());
+        blocking(move || core.seek(branch.as_deref(), bytes, padding)).await
+    }
+
+    /// The blocks of a range, in order. Blocks that are not here are fetched from peers.
+    ///
+    /// Without an end, the stream ends where the log ends when it is first polled, or never if
+    /// [`live`](ReadStream::live).
+    pub fn read_stream(&self, range: impl RangeBounds<u64>) -> ReadStream {
+        ReadStream::new(self.clone(), block_range(&range))
+    }
+
+    /// The bytes of a part of the log, in order, a block at a time. Without an end, the stream ends where the log ends when
+    /// it is first polled.
+    pub fn byte_stream(&self, bytes: impl RangeBounds<u64>) -> ByteStream {
+        ByteStream::new(self.clone(), block_range(&bytes))
+    }
+
+    /// Where the blocks of this session are stored.
+    pub(super) fn disk(&self) -> hc_storage::CoreStorage {
+        self.branch().map_or_else(|| Core::disk(self.core()), |branch| branch.disk())
+    }
+
+    /// Blocks from `start` on that are stored here without a hole, as the session sees them; empty if the first one is not.
+    pub(crate) async fn read_chunk(
+        &self,
+        start: u64,
+        end: Option<u64>,
+    ) -> Result<std::collections::VecDeque<Bytes>> {
+        let options = &self.session.options;
+        let simple = self.branch().is_none()
+            && options.on_seq.is_none()
+            && !options.verify_reads.unwrap_or(false)
+            && !self.session.marking.load(Ordering::Relaxed);
+        if simple {
+            let mut chunk = self.core().read_chunk(start, end).await?;
+            if self.session.encryption.read().chosen().is_some() {
+                for (index, block) in (start..).zip(&mut chunk) {
+                    *block = self.decrypted(index, std::mem::take(block)).await?;
+                }
+            }
+            return Ok(chunk);
+        }
+        let stored = self.get_with(start, GetOptions::new().wait(false)).await?;
+        Ok(stored.into_iter().collect())
+    }
+}
