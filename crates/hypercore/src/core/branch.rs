@@ -104,7 +104,10 @@ impl Branch {
             now: RwLock::new(Now { state, disk }),
             writer: Mutex::new(()),
             still: AtomicU64::new(still),
-            pending: Mutex::new(Pending { seen: core.0.changes.load(Ordering::Acquire), ..Pending::default() }),
+            pending: Mutex::new(Pending {
+                seen: core.0.changes.load(Ordering::Acquire),
+                ..Pending::default()
+            }),
             events: broadcast::Sender::new(EVENT_BACKLOG),
         });
         core.0.branches.add(&branch);

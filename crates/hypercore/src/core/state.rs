@@ -188,7 +188,9 @@ impl State {
     /// The hints after blocks were stored or taken away: how far the log is here without a hole.
     pub(super) fn hints_with(&self, bits: &[BitChange]) -> Hints {
         let mut hints = self.hints;
-        if let Some(first) = bits.iter().filter(|bit| !bit.set && bit.start < bit.end).map(|bit| bit.start).min() {
+        if let Some(first) =
+            bits.iter().filter(|bit| !bit.set && bit.start < bit.end).map(|bit| bit.start).min()
+        {
             hints.contiguous_length = hints.contiguous_length.min(first);
             return hints;
         }

@@ -53,7 +53,8 @@ impl Hypercore {
     pub async fn signable_at(&self, length: u64, fork: u64) -> Result<Vec<u8>> {
         let hash = self.tree_hash_at(length).await?;
         let verifier = self.core().verifier();
-        let first = verifier.as_ref().and_then(|verifier| Some((verifier, verifier.manifest().signers.first()?)));
+        let first =
+            verifier.as_ref().and_then(|verifier| Some((verifier, verifier.manifest().signers.first()?)));
         let signable = |(verifier, signer): (&hc_crypto::Verifier, &Signer)| {
             verifier.signable(signer, &hash, length, fork)
         };
