@@ -14,7 +14,7 @@ use crate::dependencies::Dependencies;
 use crate::error::StorageError;
 use crate::keys;
 use crate::kv::{Kv, WriteBatch};
-use crate::limits::MAX_DEPENDENCIES;
+use crate::limits::{MAX_DEPENDENCIES, MAX_SESSIONS};
 use crate::records::{
     Alias, Auth, CoreRecord, Dependency, GroupRecord, HeadRecord, Session, StoreHead, StoredKeyPair, VERSION,
 };
@@ -304,6 +304,10 @@ impl Store {
                 }
                 batch.delete(keys::head(data));
                 data
+            }
+            None if sessions.0.len() >= MAX_SESSIONS => {
+                let what = format!("a core has at most {MAX_SESSIONS} named sessions");
+                return Err(StorageError::Unsupported(what));
             }
             None => {
                 let data = next.datas;
