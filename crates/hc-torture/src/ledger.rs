@@ -95,7 +95,7 @@ pub(crate) fn settle(
 /// What changes a store while an operation is carried out, in order, for a worker that finished.
 pub(crate) fn steps(op: &Op, number: usize, lines: &[Line]) -> Vec<Step> {
     match op {
-        Op::Flush | Op::Reopen => Vec::new(),
+        Op::Flush | Op::Reopen | Op::Compact { .. } => Vec::new(),
         Op::Concurrent { core, id, len, .. } => {
             let (core, id, len) = (*core, *id, *len);
             let step = |(_, place)| {
@@ -103,7 +103,7 @@ pub(crate) fn steps(op: &Op, number: usize, lines: &[Line]) -> Vec<Step> {
             };
             parts(lines, number).into_iter().map(step).collect()
         }
-        Op::Append { .. } | Op::UserData { .. } => {
+        _ => {
             let op = op.clone();
             vec![Box::new(move |model: &mut Model| model.apply(&op))]
         }
@@ -153,8 +153,11 @@ fn apply_parts(
 const MANY: u32 = 64;
 
 fn check_length(model: &Model, op: &Op, length: u64) -> Result<(), String> {
-    let (Op::Append { core, .. } | Op::Concurrent { core, .. } | Op::UserData { core, .. }) = op else {
-        return Ok(());
+    let core = match op {
+        Op::Append { core, .. } | Op::Concurrent { core, .. } | Op::UserData { core, .. } => core,
+        Op::Commit { core, .. } | Op::Truncate { core, .. } | Op::Clear { core, .. } => core,
+        Op::Atom { cores, .. } => cores.first().unwrap_or(&0),
+        Op::Flush | Op::Reopen | Op::Compact { .. } => return Ok(()),
     };
     let expected = model.cores.get(*core).map_or(0, |core| core.len() as u64);
     if expected == length {
