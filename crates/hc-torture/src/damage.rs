@@ -68,7 +68,8 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
             let (outcome, why) = store.try_damage(&options, &mut checker, &file, damage)?;
             table.add(kind(&file), outcome);
             if outcome >= Outcome::Silent {
-                findings.add(seed, &format!("{outcome:?}: {} {damage:?}: {why}", file.display()));
+                let what = format!("{outcome:?}: {} {damage:?}: {why}", file.display());
+                findings.add(seed, &what, &options.scratch);
             }
         }
     }
@@ -216,7 +217,7 @@ impl Damage {
             match self {
                 Self::FlippedBit { byte, bit } => bytes[byte] ^= 1 << bit,
                 Self::ZeroedSector { byte } => {
-                    bytes.iter_mut().skip(byte).take(SECTOR).for_each(|byte| *byte = 0)
+                    bytes.iter_mut().skip(byte).take(SECTOR).for_each(|byte| *byte = 0);
                 }
                 Self::Truncated { len } => bytes.truncate(len),
                 Self::Deleted => {}

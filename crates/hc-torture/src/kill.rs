@@ -63,7 +63,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
             }
             counts.cycles += 1;
             if let Err(why) = store.cycle(&dir, &mut counts) {
-                findings.add(seed, &why);
+                findings.add(seed, &why, &options.scratch);
                 break;
             }
         }
@@ -114,7 +114,8 @@ impl<'a> Store<'a> {
             Answer::Refused(why) => return Err(format!("it does not open after {moment:?}: {why}")),
         };
         if let Some(Line::Fail { why, .. }) = lines.iter().find(|line| matches!(line, Line::Fail { .. })) {
-            return Err(format!("a worker failed: {why}"));
+            let done = lines.iter().filter(|line| matches!(line, Line::Ack { .. })).count();
+            return Err(format!("a worker failed: {why} ({:?})", script.ops.get(done)));
         }
         if let Some(core) = view.cores.iter().position(|core| core.recovering > 0) {
             return Err(format!("after {moment:?}: core {core} has lost nothing, and says it has"));

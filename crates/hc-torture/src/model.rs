@@ -63,6 +63,21 @@ impl CoreModel {
         self.blocks.len()
     }
 
+    /// Whether the log can be cut to this length. The tree over blocks that are all cleared is forgotten, as Node does, and then
+    /// nobody knows the hash of a log that ends there.
+    pub(crate) fn can_end_at(&self, length: usize) -> bool {
+        let mut start = 0;
+        while start < length {
+            let blocks = 1 << (length - start).ilog2();
+            let tree = self.blocks.iter().skip(start).take(blocks);
+            if tree.clone().all(|block| block.cleared) {
+                return false;
+            }
+            start += blocks;
+        }
+        length <= self.blocks.len()
+    }
+
     fn byte_length(&self) -> u64 {
         self.blocks.iter().map(|block| block.len).sum()
     }
@@ -223,7 +238,10 @@ impl Model {
         };
         let (Some(after), Some(found)) = (done.cores.get(core), view.cores.get(core)) else { return };
         let happened = match op {
-            Op::Clear { start, .. } => found.blocks.get(*start) == Some(&Found::Missing),
+            Op::Clear { start, end, .. } => {
+                let mut cleared = found.blocks.iter().take(*end).skip(*start);
+                cleared.all(|block| *block == Found::Missing)
+            }
             Op::Truncate { .. } => found.fork >= after.fork,
             Op::UserData { key, .. } => {
                 let name = record_name(*key);

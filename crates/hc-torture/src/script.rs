@@ -107,9 +107,11 @@ impl Generator {
 
     /// Mostly a few of the last blocks.
     fn truncate(&mut self, model: &Model, core: usize) -> Op {
-        let length = model.cores.get(core).map_or(0, CoreModel::len);
+        let Some(log) = model.cores.get(core) else { return Op::Flush };
+        let length = log.len();
         let cut = if self.rng.one_in(4) { self.rng.index(length + 1) } else { self.rng.index(6).min(length) };
-        Op::Truncate { core, length: length - cut }
+        let length = length - cut;
+        if log.can_end_at(length) { Op::Truncate { core, length } } else { Op::Flush }
     }
 
     fn clear(&mut self, model: &Model, core: usize) -> Op {
