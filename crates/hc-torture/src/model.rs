@@ -179,7 +179,7 @@ impl Model {
     pub(crate) fn apply(&mut self, op: &Op) {
         match op {
             Op::Append { core, id, lens } | Op::Commit { core, id, lens } => {
-                self.append(*core, &blocks(*id, lens))
+                self.append(*core, &blocks(*id, lens));
             }
             Op::Atom { cores, id, lens } => {
                 for (place, core) in cores.iter().enumerate() {
