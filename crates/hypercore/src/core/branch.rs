@@ -104,7 +104,10 @@ impl Branch {
             now: RwLock::new(Now { state, disk }),
             writer: Mutex::new(()),
             still: AtomicU64::new(still),
-            pending: Mutex::new(Pending { seen: core.0.changes.load(Ordering::Acquire), ..Pending::default() }),
+            pending: Mutex::new(Pending {
+                seen: core.0.changes.load(Ordering::Acquire),
+                ..Pending::default()
+            }),
             events: broadcast::Sender::new(EVENT_BACKLOG),
         });
         core.0.branches.add(&branch);
@@ -398,7 +401,7 @@ impl Core {
             }
         };
         let verifier = of_core.verifier().cloned();
-        let state = State::load_session(&disk, of_core.auth().clone(), verifier)?;
+        let state = State::load_session(&disk, of_core.auth().clone(), verifier)?.beside(&state)?;
         if let Some(open) = open {
             // the name begins anew for everybody who has it open
             *open.now.write() = Now { state, disk };

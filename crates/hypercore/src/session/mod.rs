@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use info::Info;
 pub use network::FindingPeers;
+pub use proofs::{decode_proof, encode_proof};
 
 use crate::atom::Atom;
 use crate::core::{Branch, Core, NamedOptions, Peer, Signer, Status};
@@ -459,7 +460,8 @@ fn branch_of(core: &Core, from: Option<Arc<Branch>>, target: &Target) -> Result<
 fn go_back(core: &Core, branch: &Branch, length: u64) -> Result<()> {
     let status = branch.status();
     if length > status.length {
-        let reason = format!("there is no length {length} to go back to, the log has {} blocks", status.length);
+        let reason =
+            format!("there is no length {length} to go back to, the log has {} blocks", status.length);
         return Err(Error::Assertion(reason));
     }
     if length < core.prologue_length() {
@@ -472,6 +474,7 @@ fn go_back(core: &Core, branch: &Branch, length: u64) -> Result<()> {
     if !branch.is_public() {
         return branch.truncate(length, status.fork, &Signer::Nobody);
     }
-    let signer = core.key_pair().ok_or_else(|| Error::SessionNotWritable { discovery_key: *core.discovery_key() })?;
+    let signer =
+        core.key_pair().ok_or_else(|| Error::SessionNotWritable { discovery_key: *core.discovery_key() })?;
     branch.truncate(length, status.fork.saturating_add(1), &Signer::Pair(signer))
 }

@@ -45,7 +45,14 @@ impl Hypercore {
             self.mark(index..=index).await?;
         }
         let Some(block) = self.stored_or_fetched(index, options).await? else { return Ok(None) };
-        if options.raw { Ok(Some(block)) } else { self.decrypted(index, block).await.map(Some) }
+        if options.raw {
+            return Ok(Some(block));
+        }
+        if options.sealed {
+            let padding = usize::try_from(self.padding()).unwrap_or(usize::MAX);
+            return Ok(Some(block.slice(padding.min(block.len())..)));
+        }
+        self.decrypted(index, block).await.map(Some)
     }
 
     async fn stored_or_fetched(&self, index: u64, options: GetOptions) -> Result<Option<Bytes>> {
@@ -202,7 +209,11 @@ impl Hypercore {
     }
 
     /// Blocks from `start` on that are stored here without a hole, as the session sees them; empty if the first one is not.
-    pub(crate) async fn read_chunk(&self, start: u64, end: Option<u64>) -> Result<std::collections::VecDeque<Bytes>> {
+    pub(crate) async fn read_chunk(
+        &self,
+        start: u64,
+        end: Option<u64>,
+    ) -> Result<std::collections::VecDeque<Bytes>> {
         let options = &self.session.options;
         let simple = self.branch().is_none()
             && options.on_seq.is_none()
