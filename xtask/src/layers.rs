@@ -26,6 +26,11 @@ const LAYERS: &[(&str, bool, &[&str])] = &[
     ("corestore", false, &["hc-crypto", "hc-storage", "hypercore"]),
     ("hypercore-cli", false, &["corestore", "hypercore"]),
     ("hc-sim", false, &["hc-crypto", "hc-tree", "hc-protocol", "hc-replicator"]),
+    (
+        "hc-fuzz",
+        false,
+        &["compact-encoding-rs", "hc-crypto", "hc-tree", "hc-storage", "hc-protocol", "hc-replicator"],
+    ),
     ("hc-agent", false, &["corestore", "hypercore"]),
     ("hc-interop", false, &[]),
     ("hc-raw", false, &["hc-crypto", "hc-tree", "hc-storage", "hc-storage-rocks", "hc-protocol"]),

@@ -6,6 +6,8 @@
 //! | `ci` | every check of the project; sets up what it needs |
 //! | `setup` | installs what building and testing need |
 //! | `bench` | every workload on both sides, and the ratios |
+//! | `fuzz` | hostile input for every decoder and state machine |
+//! | `differential` | the same input for Node's decoders and ours, and what differs |
 //! | `equality` | random scripts on Node and on ours, and compares the stores |
 //! | `layers`, `tidy`, `licences`, `vectors`, `behaviours` | one check of `ci` |
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people: it talks to them")]
@@ -15,6 +17,7 @@ mod bench;
 mod ci;
 mod demo;
 mod equality;
+mod fuzz;
 mod layers;
 mod licences;
 mod setup;
@@ -32,6 +35,8 @@ cargo xtask demo [FOLDER]      store real files as logs, copy them with a second
 cargo xtask ci [--only STEP]   run every check; installs what is missing
 cargo xtask setup              install what building and testing need
 cargo xtask bench [OPTIONS]    compare with Node: --only NAME, --pairs N, --scale F, --json FILE
+cargo xtask fuzz [OPTIONS]     hostile input for every decoder: --short, --seconds N, --executions N, --target NAME, --seed N
+cargo xtask differential       the same input for Node and for us: --inputs N, --seed N
 cargo xtask equality [OPTIONS] the same random scripts on Node and on ours leave the same stores: --scripts N, --seed S
 cargo xtask layers | tidy | licences | vectors | behaviours";
 
@@ -43,6 +48,8 @@ fn main() -> ExitCode {
         Some("ci") => ci::run(rest),
         Some("setup") => setup::run(setup::Node::Needed).map(|_| ()),
         Some("bench") => bench::run(rest),
+        Some("fuzz") => fuzz::run(rest),
+        Some("differential") => fuzz::differential(rest),
         Some("equality") => equality::run(rest),
         Some("layers") => layers::run(),
         Some("tidy") => tidy::run(),

@@ -12,6 +12,36 @@
 //!
 //! Follows npm compact-encoding 3.5.2, `index.js` and `raw.js`. Non-minimal varints are accepted, as there.
 //!
+//! # The types
+//!
+//! | in Node | here: `put::…` and `Reader::…` |
+//! | --- | --- |
+//! | `uint`, `uint8` to `uint64`, `uint32be`, `uint64be` | the same names; eight bytes of a fixed width may have any value |
+//! | `int`, `int8` to `int64` | the same names |
+//! | `biguint64`, `bigint64`, `biguint` | `uint64`, `int64`, `biguint` (as words) |
+//! | `float32`, `float64`, `date`, `bool` | the same names; a date in milliseconds |
+//! | `buffer`, `binary`, `arraybuffer`, `uint8array`, `optionalBuffer` | `buffer`, `optional_buffer` |
+//! | `fixed(n)` | [`Sink::put`] and [`Reader::array`] |
+//! | `uint16array` to `float64array`, `biguint64array`, `bigint64array` | `uint16_array`, …, `uint64_array`, `int64_array` |
+//! | `bitarray` | `bits` |
+//! | `string`, `utf8` | `string` |
+//! | `array(type)`, `record`, `stringRecord` | `list`, `string_record` |
+//! | `frame(type)` | `frame` |
+//! | `raw`, `none` | [`Sink::put`] and [`Reader::rest`]; nothing |
+//! | `port` | `port` |
+//! | `ipv4`, `ipv6`, `ip`, and with `Address` | the types of `core::net`, as [`Encode`] and [`Decode`] |
+//!
+//! Left out, as nothing in Hypercore's stack puts them on the wire or on disk:
+//!
+//! - `json`, `ndjson`: text, which a JSON library makes and takes;
+//! - `ascii`, `hex`, `base64`, `ucs2`: other views of a buffer that JavaScript's strings need;
+//! - `any`: JavaScript's own types, told apart at run time;
+//! - `bigint`: an integer of any size with a sign;
+//! - `lexint`: it rounds above 2^44. The ordered integers of the store are in hc-storage.
+//!
+//! Node refuses an array of more than 2^20 elements; here each format names its own bound. A byte that is neither 0 nor 1 is
+//! no `bool` and one that is neither 4 nor 6 no family of addresses, where Node takes them for false and for 6.
+//!
 //! # A type of one's own
 //!
 //! ```
@@ -39,11 +69,13 @@
 //! ```
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used))]
 
+mod address;
 mod error;
 pub mod put;
 mod reader;
 mod sink;
 mod traits;
+mod zigzag;
 
 pub use error::DecodeError;
 pub use reader::Reader;

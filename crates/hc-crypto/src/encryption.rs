@@ -46,8 +46,8 @@ pub struct DecryptError {
 }
 
 impl BlockCipher {
-    /// The cipher of the log with this key. With `block_key` the encryption key is used as it is; with `compat`, which then
-    /// does not matter, it is derived as for logs of version 10.
+    /// The cipher of the log with this key. `block_key` says that the encryption key is the block key itself; else `compat`
+    /// says that the log is one of version 10, whose block key is derived in another way.
     #[must_use]
     pub fn new(encryption_key: &[u8; 32], core_key: &Key, block_key: bool, compat: bool) -> Self {
         let block_key = match (block_key, compat) {

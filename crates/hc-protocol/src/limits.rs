@@ -18,12 +18,8 @@ pub const MAX_PENDING_MESSAGES: usize = 1024;
 pub const MAX_WAITING_BYTES: usize = 8 << 20;
 /// What a message that waits counts for beyond its bytes.
 pub const WAITING_MESSAGE_COST: usize = 40;
-/// Nodes in one list of a proof.
-pub const MAX_NODES: usize = 256;
 /// Words of a bitfield message: 2^21 blocks, the size of the largest want.
 pub const MAX_BITFIELD_WORDS: usize = 1 << 16;
-/// Bytes of a signature: of a quorum with all its patches.
-pub const MAX_SIGNATURE: usize = 255 * 82 + 4096 * 50;
 
 /// Messages in one batch. Each becomes an event before the first is looked at, so this bounds what a frame of tiny ones costs.
 pub const MAX_BATCH_MESSAGES: usize = 65_536;
@@ -33,4 +29,3 @@ pub const BATCH_TARGET: usize = 64 * 1024;
 
 const _: () = assert!(MAX_HANDSHAKE_FRAME < MAX_FRAME);
 const _: () = assert!(MAX_PENDING_BYTES < MAX_FRAME);
-const _: () = assert!(MAX_NODES <= hc_tree::limits::MAX_PROOF_NODES);

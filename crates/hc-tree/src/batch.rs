@@ -2,10 +2,12 @@
 
 use hc_crypto::{KeyPair, SignError, Verifier, VerifyError};
 
-use crate::flat::Cursor;
+use crate::error::MissingNode;
+use crate::flat::{self, Cursor};
 use crate::head::TreeHead;
 use crate::limits::MAX_BYTES;
 use crate::node::Node;
+use crate::reader::NodeReader;
 
 /// Appends to a tree, in memory.
 #[derive(Debug, Clone)]
@@ -50,6 +52,12 @@ impl Batch {
         let _ = self.append_root(node, false, &mut Cursor::new(node.index));
     }
 
+    /// Appends a block by its node, which must be the next one: of a block that was hashed here before.
+    pub fn append_leaf(&mut self, node: Node) {
+        debug_assert_eq!(node.index, self.length.saturating_mul(2), "the next block's node");
+        let _ = self.append_root(node, false, &mut Cursor::new(node.index));
+    }
+
     /// Appends a full tree by its top, at which the cursor stands, and merges it with those to its left. `claimed` says that
     /// its size is only what a peer says. `None` if no such tree can be; the batch is then useless.
     pub(crate) fn append_root(&mut self, node: Node, claimed: bool, cursor: &mut Cursor) -> Option<()> {
@@ -89,6 +97,37 @@ impl Batch {
         &self.unfixed
     }
 
+    /// Goes back to a shorter length. What lies beyond is forgotten; roots that this batch did not make come from the reader.
+    ///
+    /// # Errors
+    /// What the reader returns, and [`MissingNode`] if a root is nowhere; the batch is as it was then.
+    pub fn checkout<R: NodeReader>(&mut self, length: u64, reader: &R) -> Result<(), R::Error>
+    where
+        R::Error: From<MissingNode>,
+    {
+        let mut roots = Vec::new();
+        for index in flat::full_roots(length) {
+            let own = self.roots.iter().chain(&self.nodes).find(|node| node.index == index).copied();
+            let root = match own {
+                Some(own) => Some(own),
+                None if flat::right_span(index) / 2 < self.ancestors => reader.node(index)?,
+                None => None,
+            };
+            roots.push(root.ok_or(MissingNode { index })?);
+        }
+        self.byte_length = roots.iter().fold(0, |sum, root| sum.saturating_add(root.size));
+        self.roots = roots;
+        self.length = length;
+        self.ancestors = self.ancestors.min(length);
+        self.nodes.retain(|node| flat::right_span(node.index) / 2 < length);
+        Ok(())
+    }
+
+    /// Forgets the nodes that whoever has the first so many blocks has already: those of these blocks alone.
+    pub fn prune(&mut self, length: u64) {
+        self.nodes.retain(|node| flat::right_span(node.index) / 2 >= length);
+    }
+
     /// What was appended, as a change of the tree.
     #[must_use]
     pub fn finish(self) -> TreeChange {
@@ -112,10 +151,9 @@ impl TreeChange {
         Self { before, ancestors: head.length(), head, nodes: Vec::new() }
     }
 
-    /// A longer log whose nodes were worked out here before, for a named session.
-    #[must_use]
-    pub const fn of_session(before: u64, head: TreeHead, nodes: Vec<Node>) -> Self {
-        Self { before, ancestors: before, head, nodes }
+    /// A change to another fork, which has the first blocks of this log.
+    pub(crate) const fn reorg(before: u64, ancestors: u64, head: TreeHead, nodes: Vec<Node>) -> Self {
+        Self { before, ancestors, head, nodes }
     }
 
     /// Blocks that there were before.
@@ -142,12 +180,16 @@ impl TreeChange {
         &self.nodes
     }
 
+    pub(crate) fn into_head(self) -> TreeHead {
+        self.head
+    }
+
     /// Takes a signature of the new head that was made elsewhere, such as that of a quorum.
     ///
     /// # Errors
     /// If the log's signers did not sign this head with it.
     pub fn signed_with(self, verifier: &Verifier, signature: Vec<u8>) -> Result<SignedChange, VerifyError> {
-        verifier.verify(&self.head.hash(), self.head.length(), self.head.fork(), &signature)?;
+        verifier.verify_head(&self.head, &signature)?;
         Ok(SignedChange { change: self, signature })
     }
 

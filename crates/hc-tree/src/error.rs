@@ -88,6 +88,9 @@ pub enum ProofError {
         /// The proof's.
         theirs: u64,
     },
+    /// Of another log.
+    #[error("the proof is of another log")]
+    OtherLog,
     /// Proves nothing.
     #[error("the proof is empty")]
     Empty,
@@ -128,6 +131,9 @@ pub enum ProofError {
         /// The local length.
         ours: u64,
     },
+    /// Roots that are not those of the stored head.
+    #[error("the roots are not those of the stored head")]
+    Roots,
     /// The hash does not lead to the stored node.
     #[error("the hash at node {index} is not the stored one")]
     HashMismatch {

@@ -1,88 +1,115 @@
-//! Which block a byte of the log is in.
+//! From bytes to blocks and back: which block holds a byte of the log, and where a block lies.
 //!
-//! From the root that covers the byte downwards: the size of each left child says on which side it is. With padding (of
-//! encrypted blocks) bytes are counted without it.
+//! Blocks of an encrypted log begin with *padding*, bytes that do not count as content. A seek counts only content; a byte
+//! range is one of stored bytes.
 //!
-//! Follows npm hypercore 11.37.1, `lib/merkle-tree.js` (`ByteSeeker`).
+//! Follows npm hypercore 11.37.1, `lib/merkle-tree.js` (`ByteSeeker`, `byteRange`, `upgradeable`).
 
-use crate::flat::Cursor;
+use crate::error::MissingNode;
+use crate::flat::{self, Cursor};
 use crate::head::TreeHead;
-use crate::node::Node;
-use crate::reader::NodeReader;
+use crate::reader::{NodeReader, byte_offset};
 
-/// Where a byte is.
+/// Where a byte of a log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sought {
-    /// In this block, so many bytes from its beginning. The byte right behind the last one is in the block after the last.
-    Found {
+pub enum Seek {
+    /// In this block, so many bytes after its beginning. The end of the log is the beginning of the block after its last.
+    Block {
         /// The block.
-        block: u64,
-        /// Bytes of the block before it.
+        index: u64,
+        /// Bytes of its content that lie before.
         offset: u64,
     },
-    /// Below this node, and the stored nodes do not tell where.
-    Below {
-        /// The node.
-        index: u64,
+    /// In one of these blocks: which one, the nodes that are stored do not say.
+    Within {
+        /// The first block.
+        start: u64,
+        /// One past the last.
+        end: u64,
     },
-    /// Beyond the log.
+    /// Beyond the end of the log.
     Beyond,
 }
 
-/// Looks for a byte. `padding` is how many bytes of each block do not count.
+/// Looks for the block that holds a byte, counted without `padding`, as far as the stored nodes lead.
 ///
 /// # Errors
 /// What the reader returns.
-pub fn seek<R: NodeReader>(
-    reader: &R,
-    head: &TreeHead,
-    bytes: u64,
-    padding: u64,
-) -> Result<Sought, R::Error> {
+pub fn seek<R: NodeReader>(reader: &R, head: &TreeHead, bytes: u64, padding: u64) -> Result<Seek, R::Error> {
     if bytes == 0 {
-        return Ok(Sought::Found { block: 0, offset: 0 });
+        return Ok(Seek::Block { index: 0, offset: 0 });
     }
     let mut rest = bytes;
-    let mut next = 0_u64;
     for root in head.roots() {
-        let cursor = Cursor::new(root.index);
-        let size = plain_size(root, &cursor, padding);
-        next = next.saturating_add(cursor.blocks());
+        let size = content(root.size, root.index, padding);
         if rest == size {
-            return Ok(Sought::Found { block: next, offset: 0 });
+            return Ok(block_after(root.index));
         }
         if rest < size {
-            return below(reader, cursor, rest, padding);
+            return seek_below(reader, root.index, rest, padding);
         }
         rest -= size;
     }
-    Ok(Sought::Beyond)
+    Ok(Seek::Beyond)
 }
 
-fn below<R: NodeReader>(
-    reader: &R,
-    mut cursor: Cursor,
-    mut rest: u64,
-    padding: u64,
-) -> Result<Sought, R::Error> {
+/// Looks for a byte that is below `root`, but is neither its first nor beyond its last.
+fn seek_below<R: NodeReader>(reader: &R, root: u64, mut bytes: u64, padding: u64) -> Result<Seek, R::Error> {
+    let mut cursor = Cursor::new(root);
     loop {
         let above = cursor.index();
         let Some(left) = cursor.left_child() else {
-            return Ok(Sought::Found { block: above / 2, offset: rest });
+            return Ok(Seek::Block { index: above / 2, offset: bytes });
         };
-        let Some(node) = reader.node(left)? else { return Ok(Sought::Below { index: above }) };
-        let size = plain_size(&node, &cursor, padding);
-        if size == rest {
-            return Ok(Sought::Found { block: crate::flat::right_span(left) / 2 + 1, offset: 0 });
+        let Some(node) = reader.node(left)? else {
+            return Ok(Seek::Within {
+                start: flat::left_span(above) / 2,
+                end: flat::right_span(above) / 2 + 1,
+            });
+        };
+        let size = content(node.size, left, padding);
+        if size == bytes {
+            return Ok(block_after(left));
         }
-        if size < rest {
-            rest -= size;
+        if size < bytes {
+            bytes -= size;
             cursor.sibling();
         }
     }
 }
 
-/// Bytes below a node without padding; none if a peer said less than there must be.
-const fn plain_size(node: &Node, cursor: &Cursor, padding: u64) -> u64 {
-    node.size.saturating_sub(cursor.blocks().saturating_mul(padding))
+/// Where a block, or the blocks below an inner node, lie in the log: how many bytes are before them, and how many they have.
+///
+/// # Errors
+/// What the reader returns, and [`MissingNode`].
+pub fn byte_range<R: NodeReader>(reader: &R, head: &TreeHead, index: u64) -> Result<(u64, u64), R::Error>
+where
+    R::Error: From<MissingNode>,
+{
+    let known = |index: u64| flat::right_span(index) / 2 < head.length();
+    let node = if known(index) { reader.node(index)? } else { None };
+    let size = node.ok_or(MissingNode { index })?.size;
+    Ok((byte_offset(reader, head, index)?, size))
+}
+
+/// Whether all roots of a shorter length are stored, so that a peer that knows so many blocks can be brought up.
+///
+/// # Errors
+/// What the reader returns.
+pub fn upgradeable<R: NodeReader>(reader: &R, length: u64) -> Result<bool, R::Error> {
+    for root in flat::full_roots(length) {
+        if !reader.has_node(root)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+const fn block_after(index: u64) -> Seek {
+    Seek::Block { index: flat::right_span(index) / 2 + 1, offset: 0 }
+}
+
+/// Bytes of content below a node.
+pub(crate) const fn content(size: u64, index: u64, padding: u64) -> u64 {
+    size.saturating_sub(padding.saturating_mul(flat::count_blocks(index)))
 }

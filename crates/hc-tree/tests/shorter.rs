@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use hc_tree::bitfield::BitChange;
 use hc_tree::{
-    Batch, BlockRequest, LocalBitfield, MissingNode, Node, NodeReader, ProofRequest, RequestError, Sought,
-    TreeHead, cleared_nodes, plan, seek, truncate,
+    Batch, BlockRequest, LocalBitfield, MissingNode, Node, NodeReader, ProofRequest, RequestError, TreeHead,
+    cleared_nodes, plan, truncate,
 };
 use proptest::prelude::*;
 
@@ -111,34 +111,4 @@ fn e5_the_nodes_above_two_cleared_blocks_go() {
     assert_eq!(cleared_nodes(&head, &bits, 1), [2, 0]);
     bits.apply(BitChange { start: 0, end: 1, set: true });
     assert!(cleared_nodes(&head, &bits, 1).is_empty());
-}
-
-proptest! {
-    #[test]
-    fn b7_f15_every_byte_of_a_log_is_found_and_none_behind_it(
-        sizes in prop::collection::vec(0..9_usize, 0..40),
-        padding in 0..9_u64,
-    ) {
-        let mut batch = Batch::new(&TreeHead::empty(0));
-        for size in &sizes {
-            batch.append(&vec![7; size + padding as usize]);
-        }
-        let change = batch.finish();
-        let nodes = Stored(change.nodes().iter().map(|node| (node.index, *node)).collect());
-        let total: usize = sizes.iter().sum();
-        for byte in 0..=total + 2 {
-            let found = seek(&nodes, change.head(), byte as u64, padding).unwrap();
-            match found {
-                Sought::Found { block, offset } => {
-                    let before: usize = sizes[..block as usize].iter().sum();
-                    prop_assert_eq!(before + offset as usize, byte);
-                    prop_assert!(offset == 0 || (offset as usize) < sizes[block as usize]);
-                }
-                other => {
-                    prop_assert_eq!(other, Sought::Beyond);
-                    prop_assert!(byte > total);
-                }
-            }
-        }
-    }
 }

@@ -1,26 +1,18 @@
 //! Trees and proofs are those of Node. The vectors are made by `interop/generate/tree.mjs`: a log whose blocks both sides know,
 //! and proofs as lists of node indices, since a log has only one node for each.
 
+mod support;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use hc_crypto::{KeyPair, Manifest, Verifier};
 use hc_tree::{
-    Batch, BlockRequest, HashRequest, MissingNode, Node, NodeReader, Proof, ProofError, ProofRequest,
-    RequestError, SeekRequest, TreeHead, UpgradeRequest, Verified, missing_nodes, plan, verify,
+    Batch, BlockRequest, MissingNode, Node, NodeReader, Proof, ProofError, ProofRequest, RequestError,
+    TreeHead, UpgradeRequest, Verified, missing_nodes, plan, verify,
 };
 use serde_json::Value;
-
-fn vectors(list: &str) -> Vec<Value> {
-    let all: Value = serde_json::from_str(include_str!("vectors/tree.json")).unwrap();
-    let list = all[list].as_array().unwrap().clone();
-    assert!(!list.is_empty());
-    list
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_u64().unwrap()
-}
+use support::json::{number, plain, request, vectors};
 
 /// As in the script.
 fn block(i: u64) -> Bytes {
@@ -95,48 +87,6 @@ impl Log {
         let anchor = unchecked.anchor().and_then(|index| stored.0.get(&index).copied());
         unchecked.confirm(anchor.as_ref(), Some(&self.verifier))
     }
-}
-
-fn request(vector: &Value) -> ProofRequest {
-    let field = |part: &str, name: &str| number(&vector[part][name]);
-    ProofRequest {
-        block: vector["block"]
-            .is_object()
-            .then(|| BlockRequest { index: field("block", "index"), nodes: field("block", "nodes") }),
-        hash: vector["hash"]
-            .is_object()
-            .then(|| HashRequest { index: field("hash", "index"), nodes: field("hash", "nodes") }),
-        seek: vector["seek"]
-            .is_object()
-            .then(|| SeekRequest { bytes: field("seek", "bytes"), padding: field("seek", "padding") }),
-        upgrade: vector["upgrade"]
-            .is_object()
-            .then(|| UpgradeRequest { start: field("upgrade", "start"), length: field("upgrade", "length") }),
-    }
-}
-
-fn indices(nodes: &[Node]) -> Value {
-    nodes.iter().map(|node| node.index).collect()
-}
-
-/// A proof as the script writes it.
-fn plain(proof: &Proof) -> Value {
-    let mut out = serde_json::Map::new();
-    let mut put = |name: &str, nodes: &[Node]| out.insert(name.to_owned(), indices(nodes));
-    if let Some(block) = &proof.block {
-        put("block", &block.nodes);
-    }
-    if let Some(hash) = &proof.hash {
-        put("hash", &hash.nodes);
-    }
-    if let Some(seek) = &proof.seek {
-        put("seek", &seek.nodes);
-    }
-    if let Some(upgrade) = &proof.upgrade {
-        put("upgrade", &upgrade.nodes);
-        put("additional", &upgrade.additional_nodes);
-    }
-    Value::Object(out)
 }
 
 #[test]

@@ -3,10 +3,9 @@
 use bytes::Bytes;
 use compact_encoding::{Decode, DecodeError, Encode, Reader, Sink, put};
 use hc_crypto::Manifest;
-use hc_tree::{BlockProof, HashProof, Node, Proof, SeekProof, UpgradeProof};
+use hc_tree::{BlockProof, HashProof, Proof, SeekProof, UpgradeProof};
 
 use super::{flags, part};
-use crate::limits::{MAX_NODES, MAX_SIGNATURE};
 
 /// The answer to a request.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -54,24 +53,16 @@ impl Encode for Data {
         put::uint(out, self.request);
         put::uint(out, self.fork);
         if let Some(block) = &self.block {
-            put::uint(out, block.index);
-            put::buffer(out, &block.value);
-            put::list(out, &block.nodes);
+            block.encode(out);
         }
         if let Some(hash) = &self.hash {
-            put::uint(out, hash.index);
-            put::list(out, &hash.nodes);
+            hash.encode(out);
         }
         if let Some(seek) = &self.seek {
-            put::uint(out, seek.bytes);
-            put::list(out, &seek.nodes);
+            seek.encode(out);
         }
         if let Some(upgrade) = &self.upgrade {
-            put::uint(out, upgrade.start);
-            put::uint(out, upgrade.length);
-            put::list(out, &upgrade.nodes);
-            put::list(out, &upgrade.additional_nodes);
-            put::buffer(out, &upgrade.signature);
+            upgrade.encode(out);
         }
         if let Some(manifest) = &self.manifest {
             manifest.encode(out);
@@ -102,39 +93,13 @@ impl Data {
         Ok(Self {
             request,
             fork,
-            block: part(reader, has(1), |reader| block(frame, reader))?,
-            hash: part(reader, has(2), |reader| {
-                Ok(HashProof { index: reader.uint()?, nodes: nodes(reader)? })
-            })?,
-            seek: part(reader, has(4), |reader| {
-                Ok(SeekProof { bytes: reader.uint()?, nodes: nodes(reader)? })
-            })?,
-            upgrade: part(reader, has(8), upgrade)?,
+            block: part(reader, has(1), |reader| BlockProof::decode_from(frame, reader))?,
+            hash: part(reader, has(2), HashProof::decode)?,
+            seek: part(reader, has(4), SeekProof::decode)?,
+            upgrade: part(reader, has(8), UpgradeProof::decode)?,
             manifest: part(reader, has(16), Manifest::decode)?,
         })
     }
-}
-
-fn nodes(reader: &mut Reader<'_>) -> Result<Vec<Node>, DecodeError> {
-    reader.list(MAX_NODES, Node::MIN_ENCODED_LEN, Node::decode)
-}
-
-fn block(frame: &Bytes, reader: &mut Reader<'_>) -> Result<BlockProof, DecodeError> {
-    let (index, value) = (reader.uint()?, reader.buffer()?);
-    // a small block must not keep a large frame in memory
-    let value =
-        if value.len() >= frame.len() / 2 { frame.slice_ref(value) } else { Bytes::copy_from_slice(value) };
-    Ok(BlockProof { index, value, nodes: nodes(reader)? })
-}
-
-fn upgrade(reader: &mut Reader<'_>) -> Result<UpgradeProof, DecodeError> {
-    let (start, length) = (reader.uint()?, reader.uint()?);
-    let (nodes, additional_nodes) = (nodes(reader)?, nodes(reader)?);
-    let signature = reader.buffer()?;
-    if signature.len() > MAX_SIGNATURE {
-        return Err(DecodeError::Invalid { at: reader.position(), what: "signature length" });
-    }
-    Ok(UpgradeProof { start, length, nodes, additional_nodes, signature: signature.to_vec() })
 }
 
 /// There is no proof for a request.

@@ -154,10 +154,32 @@ impl Encode for Extension {
 impl Decode<'_> for Extension {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let name = reader.buffer()?;
+        let too_long = DecodeError::Invalid { at: reader.position(), what: "extension name" };
         if name.len() > MAX_NAME {
-            return Err(DecodeError::Invalid { at: reader.position(), what: "extension name" });
+            return Err(too_long);
         }
         let name = String::from_utf8_lossy(name).into_owned();
+        // what replaces a byte has three
+        if name.len() > MAX_NAME {
+            return Err(too_long);
+        }
         Ok(Self { name, message: Bytes::copy_from_slice(reader.rest()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regression_an_extension_name_that_is_read_can_be_written() {
+        let mut bytes = Vec::new();
+        put::buffer(&mut bytes, &[0xff; 85]);
+        let extension = Extension::from_bytes(&bytes).unwrap();
+        assert_eq!(Extension::from_bytes(&extension.to_vec()), Ok(extension));
+        bytes.clear();
+        put::buffer(&mut bytes, &[0xff; 86]);
+        let refused = DecodeError::Invalid { at: 87, what: "extension name" };
+        assert_eq!(Extension::from_bytes(&bytes), Err(refused), "3 times 86 is more than 256");
     }
 }

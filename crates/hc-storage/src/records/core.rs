@@ -254,3 +254,21 @@ impl Decode<'_> for GroupRecord {
         Ok(Self { topic, pointer })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regression_sessions_cost_no_more_than_their_limit() {
+        let record = |count: usize| {
+            let mut bytes = Vec::new();
+            put::len(&mut bytes, count);
+            bytes.extend([0, 0].repeat(count));
+            bytes
+        };
+        assert_eq!(Sessions::from_bytes(&record(MAX_SESSIONS)).unwrap().0.len(), MAX_SESSIONS);
+        let refused = Sessions::from_bytes(&record(MAX_SESSIONS + 1));
+        assert!(matches!(refused, Err(DecodeError::TooMany { .. })), "{refused:?}");
+    }
+}

@@ -7,13 +7,15 @@
 //! and [`Unchecked::confirm`] compares that node, and the signature of a new head.
 
 mod build;
+mod codec;
 mod plan;
 mod types;
 mod verify;
 
+pub(crate) use plan::upgrade_nodes;
 pub use plan::{ProofPlan, plan};
 pub use types::{
     BlockProof, BlockRequest, HashProof, HashRequest, Proof, ProofRequest, SeekProof, SeekRequest,
     UpgradeProof, UpgradeRequest,
 };
-pub use verify::{Unchecked, Verified, verify};
+pub use verify::{Unchecked, Verified, verify, verify_alone};

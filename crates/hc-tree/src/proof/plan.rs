@@ -8,8 +8,15 @@ use crate::flat::{self, Cursor};
 use crate::head::TreeHead;
 use crate::limits::MAX_LENGTH;
 use crate::reader::{NodeReader, byte_offset};
+use crate::seek::content;
 
 use super::types::{ProofRequest, SeekRequest};
+
+/// The nodes that lead from the roots of one length to those of a longer one, in the order of an upgrade's proof. Both in
+/// blocks.
+pub(crate) fn upgrade_nodes(from: u64, to: u64) -> Vec<u64> {
+    ProofPlan::default().trees_between(from * 2, to * 2, None)
+}
 
 /// The nodes of a proof, by part, in the order in which they are sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -119,10 +126,12 @@ impl Asked {
             }
         }
         let (has_seek, has_upgrade) = (request.seek.is_some(), request.upgrade.is_some());
-        if has_seek && has_upgrade && target.is_some_and(|target| target.index >= from) {
+        let asked = Self { target, has_seek, has_upgrade, from, to, end };
+        // also where an inner node lies on both sides of the upgrade's start: nothing could be the top of both ways
+        if has_seek && has_upgrade && target.is_some_and(|target| !asked.below_upgrade(target)) {
             return Err(RequestError::SeekAndUpgrade);
         }
-        Ok(Self { target, has_seek, has_upgrade, from, to, end })
+        Ok(asked)
     }
 
     /// Whether the target lies in the part of the log that the asking peer knows of.
@@ -245,7 +254,7 @@ where
         return Ok(root);
     }
     let node = reader.node(root)?.ok_or(MissingNode { index: root })?;
-    if unpadded(node.size, root, seek.padding) <= bytes {
+    if content(node.size, root, seek.padding) <= bytes {
         return Err(elsewhere.into());
     }
     descend(reader, root, bytes, seek.padding)
@@ -259,7 +268,7 @@ where
     let mut bytes = seek.bytes;
     for root in flat::full_roots(end / 2) {
         let node = reader.node(root)?.ok_or(MissingNode { index: root })?;
-        let size = unpadded(node.size, root, seek.padding);
+        let size = content(node.size, root, seek.padding);
         if bytes == size {
             return Ok(root);
         }
@@ -281,7 +290,7 @@ fn descend<R: NodeReader>(reader: &R, root: u64, mut bytes: u64, padding: u64) -
         let above = cursor.index();
         let Some(left) = cursor.left_child() else { return Ok(above) };
         let Some(node) = reader.node(left)? else { return Ok(above) };
-        let size = unpadded(node.size, left, padding);
+        let size = content(node.size, left, padding);
         if size == bytes {
             return Ok(left);
         }
@@ -290,8 +299,4 @@ fn descend<R: NodeReader>(reader: &R, root: u64, mut bytes: u64, padding: u64) -
             cursor.sibling();
         }
     }
-}
-
-const fn unpadded(size: u64, index: u64, padding: u64) -> u64 {
-    size.saturating_sub(padding.saturating_mul(flat::count_blocks(index)))
 }

@@ -95,11 +95,27 @@ pub fn verify(head: &TreeHead, proof: &Proof) -> Result<Unchecked, ProofError> {
     Ok(Unchecked { nodes, claimed, upgrade, anchor: top, block })
 }
 
+/// Checks a proof as one who has nothing of the log: it must lead to a head that is signed, and all of it must be part of that.
+///
+/// # Errors
+/// [`ProofError`].
+pub fn verify_alone(proof: &Proof, verifier: Option<&Verifier>) -> Result<Verified, ProofError> {
+    if proof.upgrade.is_none() {
+        return Err(ProofError::Empty);
+    }
+    verify(&TreeHead::empty(proof.fork), proof)?.confirm(None, verifier)
+}
+
 impl Unchecked {
     /// The stored node that the proof must lead to, if it is not all part of a new head.
     #[must_use]
     pub fn anchor(&self) -> Option<u64> {
         self.anchor.map(|top| top.node.index)
+    }
+
+    /// The head to which the proof leads, before anything shows that it is signed.
+    pub(crate) fn head(&self) -> Option<&TreeHead> {
+        self.upgrade.as_ref().map(|upgrade| &upgrade.head)
     }
 
     /// Checks the proof against the stored node of its [`anchor`](Self::anchor), and its new head against the log's
@@ -120,7 +136,7 @@ impl Unchecked {
         }
         if let Some(upgrade) = &self.upgrade {
             let (head, verifier) = (&upgrade.head, verifier.ok_or(ProofError::NoManifest)?);
-            verifier.verify(&head.hash(), head.length(), head.fork(), &upgrade.signature)?;
+            verifier.verify_head(head, &upgrade.signature)?;
         }
         Ok(Verified { nodes: self.nodes, claimed: self.claimed, upgrade: self.upgrade, block: self.block })
     }

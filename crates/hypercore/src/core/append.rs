@@ -85,7 +85,8 @@ impl Blocks {
         if let Some((expected, expected_fork)) = self.expected
             && (expected != length || expected_fork.is_some_and(|expected| expected != fork))
         {
-            let reason = format!("the log was expected to have {expected} blocks, it has {length} on fork {fork}");
+            let reason =
+                format!("the log was expected to have {expected} blocks, it has {length} on fork {fork}");
             return Err(Error::InvalidOperation { reason, discovery_key: *core.discovery_key() });
         }
         let after = length.saturating_add(u64::try_from(self.blocks.len()).unwrap_or(u64::MAX));
@@ -153,7 +154,8 @@ impl Core {
             let Some(writing) = self.0.writer.try_lock() else { return };
             let mut waiting = std::mem::take(&mut *self.0.appends.0.lock());
             while let Some(first) = waiting.first() {
-                let joins = |append: &&Append| append.asked.is_plain() && append.asked.same_signer(&first.asked);
+                let joins =
+                    |append: &&Append| append.asked.is_plain() && append.asked.same_signer(&first.asked);
                 let together = waiting.iter().take_while(joins).count().max(1);
                 let rest = waiting.split_off(together);
                 self.commit_appends(std::mem::replace(&mut waiting, rest));

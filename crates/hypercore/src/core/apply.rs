@@ -288,7 +288,9 @@ enum Refusal {
 fn invalid(error: ProofError, discovery_key: hc_crypto::DiscoveryKey) -> Error {
     let reason = error.to_string();
     match error {
-        ProofError::Signature(_) | ProofError::NoManifest => Error::InvalidSignature { reason, discovery_key },
+        ProofError::Signature(_) | ProofError::NoManifest => {
+            Error::InvalidSignature { reason, discovery_key }
+        }
         ProofError::HashMismatch { .. } => Error::InvalidChecksum { reason, discovery_key },
         _ => Error::InvalidProof { reason, discovery_key },
     }

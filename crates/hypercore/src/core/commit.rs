@@ -9,7 +9,7 @@
 
 use bytes::Bytes;
 use hc_storage::{CoreStorage, CoreWrite};
-use hc_tree::{Node, TreeChange, TreeHead, flat, head_at};
+use hc_tree::{Batch, TreeChange, TreeHead, head_at};
 
 use super::branch::Branch;
 use super::line::{Line, NodesOf, Planned, Signing};
@@ -96,14 +96,13 @@ fn plan(line: &Line<'_>, session: &Branch, terms: &CommitTerms) -> Result<Option
     }
     let shared = terms.tree_length.or_else(|| disk.shared_length()).unwrap_or(0);
     let base = line.state.head();
-    if base.length() > length || line.state.verifier().is_none() || !same_beginning(base, &disk)? {
+    if base.length() > length || base.length() < shared || line.state.verifier().is_none() {
         return Ok(None);
     }
+    let Some(tree) = rebuilt(base, &theirs, &disk, (shared, length))? else { return Ok(None) };
     let mut change = Change { length, into: None, given: None };
     if length > base.length() {
-        let target = head_at(&NodesOf(&disk), &theirs, length, base.fork())?;
-        let (nodes, blocks) = (own_nodes(&disk, &target, shared)?, own_blocks(&disk, shared, length)?);
-        let tree = TreeChange::of_session(shared, target, nodes);
+        let blocks = own_blocks(&disk, shared, length)?;
         let signing: Signing = terms.signer.clone().into();
         change.into = Some(line.adopt(tree, &blocks, &signing)?);
     }
@@ -126,33 +125,32 @@ struct Change {
     given: Option<(CoreStorage, CoreWrite)>,
 }
 
-/// Whether a session begins with the log as it is.
-fn same_beginning(base: &TreeHead, session: &CoreStorage) -> Result<bool> {
-    for root in base.roots() {
-        if session.tree_node(root.index)? != Some(*root) {
-            return Ok(false);
+/// The log with the blocks of a session from `shared` up to `length` on top, worked out anew from the log's own tree. None
+/// if that is not what the session has, or not what the log has already: then one of them changed since the session began.
+fn rebuilt(
+    base: &TreeHead,
+    session: &TreeHead,
+    disk: &CoreStorage,
+    (shared, length): (u64, u64),
+) -> Result<Option<TreeChange>> {
+    let leaves: Vec<u64> = (shared..session.length()).map(|block| block.saturating_mul(2)).collect();
+    let (nodes, _) = disk.tree_nodes_and_block(leaves.iter().copied(), None)?;
+    let start = head_at(&NodesOf(disk), base, shared, base.fork())?;
+    let mut batch = Batch::new(&start);
+    let mut target = (length == shared).then(|| batch.clone().finish());
+    let mut fits = shared < base.length() || start.hash() == base.hash();
+    for (node, index) in nodes.into_iter().zip(leaves) {
+        batch.append_leaf(node.ok_or(hc_tree::MissingNode { index })?);
+        let reached = index / 2 + 1;
+        if reached == base.length() {
+            fits = batch.clone().finish().head().hash() == base.hash();
+        }
+        if reached == length {
+            target = Some(batch.clone().finish());
         }
     }
-    Ok(true)
-}
-
-/// The nodes of a log that one of a shorter length does not have.
-fn own_nodes(disk: &CoreStorage, target: &TreeHead, from: u64) -> Result<Vec<Node>> {
-    let mut indices = Vec::new();
-    for block in from..target.length() {
-        let mut cursor = flat::Cursor::new(block.saturating_mul(2));
-        let end = cursor.index();
-        // a node is complete with the last block below it
-        while flat::right_span(cursor.index()) == end {
-            indices.push(cursor.index());
-            if cursor.parent().is_none() {
-                break;
-            }
-        }
-    }
-    let (found, _) = disk.tree_nodes_and_block(indices.iter().copied(), None)?;
-    let missing = |(node, index): (Option<Node>, u64)| node.ok_or(hc_tree::MissingNode { index });
-    Ok(found.into_iter().zip(indices).map(missing).collect::<std::result::Result<_, _>>()?)
+    let same = batch.finish().head().hash() == session.hash();
+    Ok(target.filter(|_| fits && same))
 }
 
 fn own_blocks(disk: &CoreStorage, start: u64, end: u64) -> Result<Vec<(u64, Bytes)>> {

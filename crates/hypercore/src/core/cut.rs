@@ -2,13 +2,63 @@
 //!
 //! Follows npm hypercore 11.37.1, `lib/session-state.js` (`truncate`, `clear`).
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
 use hc_replicator::{Input, Local};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use super::{Core, Signer};
 use crate::Result;
 use crate::events::Event;
 
+/// Who waits for blocks that the log has, and has to hear when they are cut away.
+#[derive(Default)]
+pub(super) struct CutWatchers(Mutex<Vec<Weak<CutWatcher>>>);
+
+/// Somebody who waits for a block.
+pub(crate) struct CutWatcher {
+    /// Blocks that are still the log's.
+    still: AtomicU64,
+    cut: Notify,
+}
+
+impl CutWatcher {
+    /// Waits until the log is cut to this length or a lower one.
+    pub(crate) async fn cut_to(&self, length: u64) -> u64 {
+        loop {
+            let cut = self.cut.notified();
+            let still = self.still.load(Ordering::Acquire);
+            if still <= length {
+                return still;
+            }
+            cut.await;
+        }
+    }
+}
+
+impl CutWatchers {
+    fn tell(&self, length: u64) {
+        self.0.lock().retain(|watcher| {
+            let Some(watcher) = watcher.upgrade() else { return false };
+            watcher.still.fetch_min(length, Ordering::AcqRel);
+            watcher.cut.notify_waiters();
+            true
+        });
+    }
+}
+
 impl Core {
+    /// Listens for cuts of the log from now on.
+    pub(crate) fn watch_cuts(&self) -> Arc<CutWatcher> {
+        let watcher = Arc::new(CutWatcher { still: AtomicU64::new(u64::MAX), cut: Notify::new() });
+        let mut watchers = self.0.cut_watchers.0.lock();
+        watchers.retain(|watcher| watcher.strong_count() > 0);
+        watchers.push(Arc::downgrade(&watcher));
+        watcher
+    }
+
     /// Cuts the log to a length, on a fork.
     pub(crate) async fn truncate(&self, length: u64, fork: u64, signer: Signer) -> Result<()> {
         let core = self.clone();
@@ -32,6 +82,7 @@ impl Core {
     /// The log was cut: snapshots, peers and subscribers are told.
     pub(super) fn after_cut(&self, length: u64, fork: u64) {
         self.0.branches.cut(length, None);
+        self.0.cut_watchers.tell(length);
         self.announce_cut(length, fork);
         self.emit(|| Event::Truncate { length, fork });
     }

@@ -84,7 +84,12 @@ impl Line<'_> {
     }
 
     /// Makes the log what a named session is up to a length. `blocks` and the nodes of the change were read from there.
-    pub(super) fn adopt(&self, change: TreeChange, blocks: &[(u64, Bytes)], signing: &Signing) -> Result<Planned> {
+    pub(super) fn adopt(
+        &self,
+        change: TreeChange,
+        blocks: &[(u64, Bytes)],
+        signing: &Signing,
+    ) -> Result<Planned> {
         let (start, end) = (change.ancestors(), change.head().length());
         let (vouched, fresh) = self.vouch(change, signing)?;
         let Vouched::Signed(signed) = vouched else {
@@ -140,7 +145,8 @@ impl Line<'_> {
                 draft.into_head()
             }
         };
-        let mut committed = Committed { head: Some(head), timestamp, verifier: fresh, ..Committed::default() };
+        let mut committed =
+            Committed { head: Some(head), timestamp, verifier: fresh, ..Committed::default() };
         let mut bits = Vec::new();
         if ancestors < before {
             bits.push(BitChange { start: ancestors, end: before, set: false });

@@ -54,6 +54,7 @@ use crate::{Error, Result};
 use announce::Announcer;
 use append::AppendQueue;
 use branch::Branches;
+use cut::CutWatchers;
 use lifetime::Lifetime;
 use state::State;
 
@@ -73,6 +74,7 @@ pub(crate) struct Inner {
     appends: AppendQueue,
     /// Logs beside the public one.
     branches: Branches,
+    cut_watchers: CutWatchers,
     /// Counts the changes of `state`.
     changes: AtomicU64,
     /// Held by an exclusive session.

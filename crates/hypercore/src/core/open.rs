@@ -16,6 +16,7 @@ pub use hc_storage::Alias;
 use super::announce::Announcer;
 use super::append::AppendQueue;
 use super::branch::Branches;
+use super::cut::CutWatchers;
 use super::lifetime::Lifetime;
 use super::state::{State, verifier_of};
 use super::{Core, Hub, Inner};
@@ -161,6 +162,7 @@ impl Core {
             writer: Mutex::new(()),
             appends: AppendQueue::default(),
             branches: Branches::default(),
+            cut_watchers: CutWatchers::default(),
             changes: AtomicU64::new(0),
             exclusive: Arc::default(),
             announcer: Announcer::default(),

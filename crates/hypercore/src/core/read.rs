@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hc_storage::CoreStorage;
 use hc_tree::bitfield::BitChange;
 use hc_tree::flat::Cursor;
-use hc_tree::{LocalBitfield, Node, Sought, TreeHead};
+use hc_tree::{LocalBitfield, Node, Seek, TreeHead};
 
 use super::line::NodesOf;
 use super::{Branch, Core};
@@ -49,7 +49,7 @@ impl Core {
     }
 
     /// Looks for a byte of the log, or of a branch.
-    pub(crate) fn seek(&self, branch: Option<&Branch>, bytes: u64, padding: u64) -> Result<Sought> {
+    pub(crate) fn seek(&self, branch: Option<&Branch>, bytes: u64, padding: u64) -> Result<Seek> {
         let (head, disk) = self.head_and_disk(branch);
         hc_tree::seek(&NodesOf(&disk), &head, bytes, padding)
     }
@@ -74,7 +74,11 @@ impl Core {
         let mut cursor = Cursor::new(node.index);
         loop {
             if let Some(root) = head.roots().iter().find(|root| root.index == node.index) {
-                return if *root == node { Ok(()) } else { Err(altered("it is not the one that was signed")) };
+                return if *root == node {
+                    Ok(())
+                } else {
+                    Err(altered("it is not the one that was signed"))
+                };
             }
             let sibling = cursor.sibling();
             let sibling = disk.tree_node(sibling)?.ok_or_else(|| altered("a node of the tree is missing"))?;

@@ -49,9 +49,9 @@ impl Core {
             tokio::time::sleep(STEP).await;
             let peers = self.peers();
             let fork = self.status().fork;
-            let none_has_more = peers.iter().all(|peer| {
-                (peer.remote_fork, peer.remote_length) <= (fork, self.status().length)
-            });
+            let none_has_more = peers
+                .iter()
+                .all(|peer| (peer.remote_fork, peer.remote_length) <= (fork, self.status().length));
             let same = std::mem::replace(&mut length, self.status().length) == length;
             calm = if !peers.is_empty() && none_has_more && same { calm + 1 } else { 0 };
         }

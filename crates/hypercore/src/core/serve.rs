@@ -1,16 +1,16 @@
 //! Answering peers: plan, fetch all nodes at once, build.
 
+use hc_crypto::Manifest;
 use hc_protocol::wire::{Data, Request};
 use hc_replicator::Served;
-use hc_crypto::Manifest;
 use hc_storage::{CoreStorage, StorageError};
 use hc_tree::{
     BlockRequest, HashRequest, MissingNode, Proof, ProofPlan, ProofRequest, RequestError, TreeHead, flat,
     missing_nodes, plan,
 };
 
-use super::{Branch, Core};
 use super::known_nodes::StoredNodes;
+use super::{Branch, Core};
 
 /// Why a request has no answer.
 enum Unanswerable {

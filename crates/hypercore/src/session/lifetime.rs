@@ -1,10 +1,10 @@
 //! What is done with a core as a whole: recovering, purging, compacting.
 
 use super::Hypercore;
-use crate::storage::blocking;
 #[cfg(doc)]
 use crate::Error;
 use crate::Result;
+use crate::storage::blocking;
 
 impl Hypercore {
     /// When the store of this core was found to have lost something that peers may have, in milliseconds since 1970; 0 if it

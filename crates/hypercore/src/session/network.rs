@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Hypercore;
+use crate::Result;
 use crate::core::{Core, WantKind};
 use crate::download::{Download, DownloadOptions, block_range};
 use crate::options::UpdateOptions;
 use crate::replication::{OneCore, Replication, ReplicationBuilder, Role};
-use crate::Result;
 
 impl Hypercore {
     /// Learns of a longer log from peers: whether there was one. Does not wait for peers to appear, unless

@@ -4,7 +4,7 @@ use std::ops::RangeBounds;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use hc_tree::Sought;
+use hc_tree::Seek;
 
 use super::Hypercore;
 use crate::core::Core;
@@ -70,9 +70,25 @@ impl Hypercore {
             call(index);
         }
         let timeout = options.timeout.or(self.session.options.timeout).flatten();
-        let block = self.within(timeout, self.core().fetch_block(index)).await?;
+        let block = self.within(timeout, self.fetched(index)).await?;
         self.check_snapshot(index)?;
         Ok(Some(block))
+    }
+
+    /// A block from peers, or from an append. If the log has it now, it is that one: a cut ends the wait.
+    async fn fetched(&self, index: u64) -> Result<Bytes> {
+        let cuts = self.core().watch_cuts();
+        let fetch = self.core().fetch_block(index);
+        if index >= self.length() {
+            return fetch.await;
+        }
+        tokio::select! {
+            biased;
+            block = fetch => block,
+            available = cuts.cut_to(index) => {
+                Err(Error::SnapshotNotAvailable { index, available, discovery_key: *self.discovery_key() })
+            }
+        }
     }
 
     /// A block, if it is stored here.
@@ -167,12 +183,12 @@ impl Hypercore {
             }
             loop {
                 match self.sought(bytes).await? {
-                    Sought::Found { block, offset } => return Ok(Some((block, offset))),
-                    Sought::Below { index } if wait => {
-                        // a block from below the node brings the nodes above it
-                        self.core().fetch_block(hc_tree::flat::left_span(index) / 2).await?;
+                    Seek::Block { index, offset } => return Ok(Some((index, offset))),
+                    Seek::Within { start, .. } if wait => {
+                        // a block brings the nodes above it
+                        self.core().fetch_block(start).await?;
                     }
-                    Sought::Beyond if wait && self.core().has_peers() && !self.writable() => {
+                    Seek::Beyond if wait && self.core().has_peers() && !self.writable() => {
                         if !self.core().fetch_upgrade().await? {
                             return Ok(None);
                         }
@@ -184,7 +200,7 @@ impl Hypercore {
         self.within(timeout, search).await
     }
 
-    async fn sought(&self, bytes: u64) -> Result<Sought> {
+    async fn sought(&self, bytes: u64) -> Result<Seek> {
         let (core, branch, padding) = (self.core().clone(), self.session.branch.clone(), self.padding());
         blocking(move || core.seek(branch.as_deref(), bytes, padding)).await
     }

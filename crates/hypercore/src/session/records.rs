@@ -53,7 +53,9 @@ impl Hypercore {
         self.check_open()?;
         if key.len() > MAX_LOCAL_KEY {
             let len = key.len();
-            return Err(Error::BadArgument(format!("a local key of {len} bytes, at most {MAX_LOCAL_KEY} are allowed")));
+            return Err(Error::BadArgument(format!(
+                "a local key of {len} bytes, at most {MAX_LOCAL_KEY} are allowed"
+            )));
         }
         let disk = self.disk();
         let mut write = disk.write();

@@ -234,7 +234,9 @@ impl Hypercore {
             Some(target) if matches!(target.kind(), Kind::Atomic) => {
                 blocking(move || target.commit_session(&source, &terms)).await?
             }
-            Some(_) => return Err(Error::Assertion("a session can be committed only to the log itself".into())),
+            Some(_) => {
+                return Err(Error::Assertion("a session can be committed only to the log itself".into()));
+            }
         };
         self.core().acknowledged().await?;
         let padding = self.padding();

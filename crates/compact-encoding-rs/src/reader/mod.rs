@@ -1,5 +1,7 @@
 //! A cursor over bytes from outside. Every read is checked; nothing is allocated on the input's word alone.
 
+mod numbers;
+
 use crate::{DecodeError, MAX_SAFE_UINT};
 
 /// Reads values one after the other from a buffer.
@@ -106,16 +108,6 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
-    /// A signed integer from a zigzag varint.
-    ///
-    /// # Errors
-    /// As [`uint`](Self::uint).
-    pub fn int(&mut self) -> Result<i64, DecodeError> {
-        let n = self.uint()?;
-        let half = i64::try_from(n >> 1).unwrap_or(i64::MAX);
-        Ok(if n & 1 == 0 { half } else { -half - 1 })
-    }
-
     /// A boolean: any byte but 0 and 1 is an error.
     ///
     /// # Errors
@@ -178,15 +170,27 @@ impl<'a> Reader<'a> {
         Ok(items)
     }
 
-    /// A count of at most `max`, then that many words of four bytes.
+    /// A count of at most `max`, then each key with its value. Of two with one key, Node keeps the later one.
     ///
     /// # Errors
-    /// As [`list`](Self::list).
-    pub fn uint32_array(&mut self, max: usize) -> Result<Vec<u32>, DecodeError> {
-        let count = self.count(max, 4)?;
-        let bytes = self.take(count.saturating_mul(4))?;
-        let (words, _) = bytes.as_chunks::<4>();
-        Ok(words.iter().map(|word| u32::from_le_bytes(*word)).collect())
+    /// As [`list`](Self::list) and [`string`](Self::string).
+    pub fn string_record(&mut self, max: usize) -> Result<Vec<(&'a str, &'a str)>, DecodeError> {
+        self.list(max, 2, |reader| Ok((reader.string()?, reader.string()?)))
+    }
+
+    /// A length, then a value of at most that length. What is left of it is skipped: a later version may have put more
+    /// there.
+    ///
+    /// # Errors
+    /// As [`buffer`](Self::buffer), and what `value` returns.
+    pub fn frame<T>(
+        &mut self,
+        value: impl FnOnce(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<T, DecodeError> {
+        let claimed = self.uint()?;
+        let outside = DecodeError::OutOfBounds { at: self.at, needed: claimed };
+        let mut framed = self.sub(usize::try_from(claimed).map_err(|_| outside)?)?;
+        value(&mut framed)
     }
 
     /// Everything that is left.

@@ -2,6 +2,14 @@
 //!
 //! Each has its counterpart in [`Reader`](crate::Reader).
 
+mod numbers;
+
+pub use numbers::{
+    biguint, bits, date, float32, float32_array, float64, float64_array, int, int8, int8_array, int16,
+    int16_array, int24, int32, int32_array, int40, int48, int56, int64, int64_array, port, uint16_array,
+    uint32_array, uint32be, uint40, uint48, uint56, uint64_array,
+};
+
 use crate::{Encode, Sink};
 
 /// A varint. Values above [`MAX_SAFE_UINT`](crate::MAX_SAFE_UINT) are written, but no reader takes them.
@@ -54,11 +62,6 @@ pub fn uint64be<S: Sink>(out: &mut S, n: u64) {
     out.put(&n.to_be_bytes());
 }
 
-/// A signed integer as a zigzag varint: 0, -1, 1, -2 become 0, 1, 2, 3.
-pub fn int<S: Sink>(out: &mut S, n: i64) {
-    uint(out, (n.unsigned_abs() << 1).wrapping_sub(u64::from(n < 0)));
-}
-
 /// One byte, 0 or 1.
 pub fn bool<S: Sink>(out: &mut S, b: bool) {
     out.put(&[u8::from(b)]);
@@ -96,11 +99,12 @@ pub fn uint_list<S: Sink>(out: &mut S, items: &[u64]) {
     }
 }
 
-/// A count, then the words of four bytes each.
-pub fn uint32_array<S: Sink>(out: &mut S, words: &[u32]) {
-    len(out, words.len());
-    for word in words {
-        uint32(out, *word);
+/// A count, then each key with its value.
+pub fn string_record<S: Sink>(out: &mut S, entries: &[(&str, &str)]) {
+    len(out, entries.len());
+    for (key, value) in entries {
+        string(out, key);
+        string(out, value);
     }
 }
 

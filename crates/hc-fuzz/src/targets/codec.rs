@@ -1,0 +1,102 @@
+//! The reader of the basic types, one after the other in any order.
+
+use compact_encoding::{DecodeError, Reader, put};
+
+use super::decoder;
+use crate::rng::Rng;
+use crate::target::{Target, stable_by};
+use crate::values::{bytes, some, text};
+use crate::vectors;
+
+pub(super) fn targets() -> Vec<Target> {
+    vec![decoder("reader", &[], seeds, |probe, input| stable_by(probe, input, read, Vec::clone))]
+}
+
+/// How many kinds of values there are.
+const KINDS: u8 = 20;
+/// Most elements of a list here.
+const MAX_LIST: usize = 1 << 20;
+
+/// A count of kinds, the kinds, a value of each. Gives the same, written by us.
+fn read(reader: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
+    let count = usize::from(reader.uint8()? % 8);
+    let kinds = reader.take(count)?;
+    let mut out = vec![count as u8];
+    out.extend_from_slice(kinds);
+    for kind in kinds {
+        copy(*kind % KINDS, reader, &mut out)?;
+    }
+    Ok(out)
+}
+
+fn copy(kind: u8, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    match kind {
+        0 => put::uint(out, reader.uint()?),
+        1 => put::uint8(out, reader.uint8()?),
+        2 => put::uint16(out, reader.uint16()?),
+        3 => put::uint24(out, reader.uint24()?),
+        4 => put::uint32(out, reader.uint32()?),
+        5 => put::uint64(out, reader.uint64()?),
+        6 => put::uint64be(out, reader.uint64be()?),
+        7 => put::int(out, reader.int()?),
+        8 => put::bool(out, reader.bool()?),
+        9 => put::buffer(out, reader.buffer()?),
+        10 => put::optional_buffer(out, reader.optional_buffer()?),
+        11 => put::string(out, reader.string()?),
+        12 => put::uint_list(out, &reader.list(MAX_LIST, 1, Reader::uint)?),
+        13 => put::uint32_array(out, &reader.uint32_array(MAX_LIST)?),
+        14 => {
+            let buffers = reader.list(MAX_LIST, 1, Reader::buffer)?;
+            put::len(out, buffers.len());
+            buffers.iter().for_each(|bytes| put::buffer(out, bytes));
+        }
+        15 => out.extend_from_slice(&reader.array::<32>()?),
+        16 => out.extend_from_slice(&reader.array::<64>()?),
+        17 => {
+            let len = usize::try_from(reader.uint()?).unwrap_or(usize::MAX);
+            let mut inner = reader.sub(len)?;
+            put::buffer(out, inner.rest());
+        }
+        18 => out.extend_from_slice(reader.take(3)?),
+        _ => out.extend_from_slice(reader.rest()),
+    }
+    Ok(())
+}
+
+fn seeds(rng: &mut Rng) -> Vec<Vec<u8>> {
+    let mut seeds = some(rng, |rng| {
+        let kinds: Vec<u8> = (0..rng.below(8)).map(|_| rng.byte() % KINDS).collect();
+        let mut out = vec![kinds.len() as u8];
+        out.extend_from_slice(&kinds);
+        for kind in kinds {
+            value(rng, kind, &mut out);
+        }
+        out
+    });
+    for encoded in
+        vectors::field(&vectors::file("compact-encoding-rs", "codec.json"), "values", "encoded", |_| true)
+    {
+        let kind = rng.byte() % KINDS;
+        seeds.push([vec![1, kind], encoded].concat());
+    }
+    seeds
+}
+
+fn value(rng: &mut Rng, kind: u8, out: &mut Vec<u8>) {
+    match kind {
+        0 | 7 => put::uint(out, rng.uint()),
+        8 => put::bool(out, rng.once_in(2)),
+        9 | 10 | 17 => put::buffer(out, &bytes(rng)),
+        11 => put::string(out, &text(rng)),
+        12 => put::uint_list(out, &[rng.uint(), rng.uint()]),
+        13 => put::uint32_array(out, &[1, 2, 3]),
+        14 => {
+            put::len(out, 2);
+            put::buffer(out, &bytes(rng));
+            put::buffer(out, &bytes(rng));
+        }
+        16 => out.extend(rng.bytes(64)),
+        15 => out.extend(rng.bytes(32)),
+        _ => out.extend(rng.bytes(8)),
+    }
+}

@@ -1,0 +1,222 @@
+//! Keys, manifests, signatures of quorums, and the verifier.
+
+use compact_encoding::{Decode, Encode, Reader, put};
+use hc_crypto::multisig::{MultiSignature, PatchNode, Proof};
+use hc_crypto::{
+    DiscoveryKey, Hash, Key, Manifest, ManifestError, Namespace, PublicKey, Signature, Signer, Verifier,
+};
+
+use super::decoder;
+use crate::probe::Probe;
+use crate::rng::Rng;
+use crate::target::{Classed, Target, Verdict, class, described, stable, stable_by};
+use crate::values::{few, manifest, node, some};
+use crate::vectors;
+
+pub(super) fn targets() -> Vec<Target> {
+    const FIXED: &[&str] = &[
+        "hc-crypto Hash",
+        "hc-crypto Key",
+        "hc-crypto DiscoveryKey",
+        "hc-crypto PublicKey",
+        "hc-crypto Namespace",
+        "hc-crypto Signature",
+    ];
+    vec![
+        decoder("fixed", FIXED, |rng| vec![rng.bytes(260)], fixed),
+        decoder("key-text", &[], key_texts, key_text),
+        decoder("signer", &["hc-crypto Signer"], signers, stable::<Signer>),
+        decoder("manifest", &["hc-crypto Manifest"], manifests, stable::<Manifest>),
+        decoder("manifest-parse", &["hc-crypto Manifest::parse"], manifests, parsed),
+        decoder(
+            "manifest-stored",
+            &["hc-crypto Manifest::decode_stored"],
+            stored_manifests,
+            |probe, input| {
+                stable_by(probe, input, Manifest::decode_stored, |manifest| {
+                    let mut out = Vec::new();
+                    manifest.encode_stored(&mut out);
+                    out
+                })
+            },
+        ),
+        decoder("multisig", &["hc-crypto MultiSignature"], multi_signatures, stable::<MultiSignature>),
+        decoder("multisig-v0", &["hc-crypto MultiSignature::from_v0"], multi_signatures_v0, from_v0),
+        decoder("multisig-proof", &["hc-crypto Proof"], |rng| some(rng, proof), stable::<Proof>),
+        decoder(
+            "patch-node",
+            &["hc-crypto PatchNode"],
+            |rng| some(rng, |rng| node(rng).to_vec()),
+            stable::<PatchNode>,
+        ),
+        decoder("verifier", &["hc-crypto Verifier::verify"], signatures, verify),
+    ]
+}
+
+fn fixed(probe: &mut Probe, input: &[u8]) -> Verdict {
+    stable_by(
+        probe,
+        input,
+        |reader| {
+            let hashes = (Hash::decode(reader)?, Key::decode(reader)?, DiscoveryKey::decode(reader)?);
+            Ok::<_, compact_encoding::DecodeError>((
+                hashes,
+                (PublicKey::decode(reader)?, Namespace::decode(reader)?, Signature::decode(reader)?),
+            ))
+        },
+        |((a, b, c), (d, e, f))| {
+            [a.to_vec(), b.to_vec(), c.to_vec(), d.to_vec(), e.to_vec(), f.to_vec()].concat()
+        },
+    )
+}
+
+/// A key as people write it.
+fn key_text(probe: &mut Probe, input: &[u8]) -> Verdict {
+    let text = String::from_utf8_lossy(input);
+    match probe.watch(|| text.parse::<Key>()) {
+        Err(_) => Verdict::Refused(class(text.len().min(70))),
+        Ok(key) if key.to_string().parse() == Ok(key) => Verdict::Accepted(class(text.len())),
+        Ok(key) => Verdict::Broken(format!("{key} is not parsed as the same key")),
+    }
+}
+
+fn key_texts(rng: &mut Rng) -> Vec<Vec<u8>> {
+    let key = Key::from(rng.array::<32>());
+    vec![key.to_string().into_bytes(), hex::encode(key.as_bytes()).into_bytes()]
+}
+
+fn parsed(probe: &mut Probe, input: &[u8]) -> Verdict {
+    match probe.watch(|| Manifest::parse(input)) {
+        Err(ManifestError::Decode(error)) => Verdict::Refused(error.class()),
+        Err(error) => Verdict::Refused(described(&error)),
+        Ok(manifest) => match Manifest::parse(&manifest.to_bytes()) {
+            Ok(again) if again.key() == manifest.key() && again == manifest => {
+                Verdict::Accepted(class((manifest.version, manifest.signers.len())))
+            }
+            other => Verdict::Broken(format!("what it wrote is {other:?}")),
+        },
+    }
+}
+
+fn from_v0(probe: &mut Probe, input: &[u8]) -> Verdict {
+    match probe.watch(|| MultiSignature::from_v0(input)) {
+        Err(error) => Verdict::Refused(error.class()),
+        // there is no writer of that form; what was read is written in the other one
+        Ok(signature) => match MultiSignature::from_bytes(&signature.to_vec()) {
+            Ok(again) if again == signature => {
+                Verdict::Accepted(class((signature.proofs.len(), signature.patch.len())))
+            }
+            other => Verdict::Broken(format!("what it wrote is {other:?}")),
+        },
+    }
+}
+
+fn file() -> serde_json::Value {
+    vectors::file("hc-crypto", "crypto.json")
+}
+
+fn signers(rng: &mut Rng) -> Vec<Vec<u8>> {
+    some(rng, |rng| [vec![0], rng.bytes(64)].concat())
+}
+
+fn manifests(rng: &mut Rng) -> Vec<Vec<u8>> {
+    let mut seeds = vectors::field(&file(), "manifests", "encoded", |_| true);
+    seeds.extend(some(rng, |rng| manifest(rng).to_vec()));
+    seeds
+}
+
+fn stored_manifests(rng: &mut Rng) -> Vec<Vec<u8>> {
+    some(rng, |rng| {
+        let mut out = Vec::new();
+        manifest(rng).encode_stored(&mut out);
+        out
+    })
+}
+
+fn proof(rng: &mut Rng) -> Vec<u8> {
+    let mut out = Vec::new();
+    put::uint(&mut out, rng.uint());
+    out.extend(rng.bytes(64));
+    put::uint(&mut out, if rng.once_in(2) { 0 } else { rng.uint() });
+    out
+}
+
+fn list(out: &mut Vec<u8>, items: &[Vec<u8>]) {
+    put::len(out, items.len());
+    out.extend(items.concat());
+}
+
+fn multi_signatures(rng: &mut Rng) -> Vec<Vec<u8>> {
+    let mut seeds = vectors::field(&file(), "signatures", "signature", |_| true);
+    seeds.extend(some(rng, |rng| {
+        let mut out = Vec::new();
+        list(&mut out, &few(rng, proof));
+        list(&mut out, &few(rng, |rng| node(rng).to_vec()));
+        out
+    }));
+    seeds
+}
+
+fn proof_v0(rng: &mut Rng) -> Vec<u8> {
+    let (mut out, patched) = (Vec::new(), rng.once_in(2));
+    put::uint(&mut out, u64::from(patched));
+    put::uint(&mut out, rng.uint());
+    out.extend(rng.bytes(64));
+    if patched {
+        put::uint(&mut out, rng.uint());
+        put::uint(&mut out, rng.uint());
+        put::uint_list(&mut out, &few(rng, Rng::uint));
+    }
+    out
+}
+
+fn multi_signatures_v0(rng: &mut Rng) -> Vec<Vec<u8>> {
+    let mut seeds = vectors::field(&file(), "signatures", "signature", |_| true);
+    seeds.extend(some(rng, |rng| {
+        let mut out = Vec::new();
+        list(&mut out, &few(rng, proof_v0));
+        list(&mut out, &few(rng, |rng| node(rng).to_vec()));
+        out
+    }));
+    seeds
+}
+
+/// A manifest behind its length, a key or none, a tree hash, length, fork, and the signature of that.
+fn verify(probe: &mut Probe, input: &[u8]) -> Verdict {
+    let mut reader = Reader::new(input);
+    let parsed = probe.watch(|| {
+        let manifest = Manifest::from_prefix(reader.buffer()?)?;
+        let key = reader.optional_buffer()?.and_then(|key| Key::try_from(key).ok());
+        let tree = Hash::decode(&mut reader)?;
+        Ok::<_, compact_encoding::DecodeError>((manifest, key, tree, reader.uint()?, reader.uint()?))
+    });
+    let (manifest, key, tree, length, fork) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return Verdict::Refused(error.class()),
+    };
+    let key = key.unwrap_or_else(|| manifest.key());
+    let signature = reader.rest();
+    let judged = probe.watch(|| Verifier::new(key, manifest)?.verify(&tree, length, fork, signature));
+    match judged {
+        Ok(()) => Verdict::Accepted(class((length, fork))),
+        Err(error) => Verdict::Refused(described(&error)),
+    }
+}
+
+/// Signed heads that Node accepted or refused.
+fn signatures(_: &mut Rng) -> Vec<Vec<u8>> {
+    let file = file();
+    let entries = file["signatures"].as_array().into_iter().flatten();
+    let seed = |entry: &serde_json::Value| {
+        let bytes = |name: &str| hex::decode(entry[name].as_str()?).ok();
+        let mut out = Vec::new();
+        put::buffer(&mut out, &bytes("manifest")?);
+        put::buffer(&mut out, &bytes("key")?);
+        out.extend(bytes("hash")?);
+        put::uint(&mut out, entry["length"].as_u64()?);
+        put::uint(&mut out, entry["fork"].as_u64()?);
+        out.extend(bytes("signature")?);
+        Some(out)
+    };
+    entries.filter_map(seed).collect()
+}

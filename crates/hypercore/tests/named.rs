@@ -1,0 +1,264 @@
+//! Named sessions: changes that are kept beside the log until they are committed.
+
+mod common;
+
+use common::{filled, named, texts, told};
+use hypercore::{AppendOptions, CommitOptions, Event, Hypercore, SessionOptions};
+
+#[tokio::test]
+async fn d1_a_session_sees_the_log_and_its_own_and_the_log_does_not_change() {
+    let core = filled(2).await;
+    let draft = named(&core, "draft").await;
+    let appended = draft.append_batch(["a", "b"]).await.unwrap();
+    assert_eq!((appended.length, appended.byte_length), (4, 4));
+    assert_eq!(texts(&draft).await, ["0", "1", "a", "b"]);
+    assert_eq!(texts(&core).await, ["0", "1"]);
+    assert!(draft.has(3).await.unwrap() && !core.has(2).await.unwrap());
+    assert_eq!((draft.signed_length(), core.signed_length()), (2, 2));
+    assert!(draft.writable());
+}
+
+#[tokio::test]
+async fn d2_a_commit_returns_the_length_or_none_when_the_log_moved_on() {
+    let core = filled(2).await;
+    let (one, other) = (named(&core, "one").await, named(&core, "other").await);
+    one.append("a").await.unwrap();
+    other.append_batch(["b", "c"]).await.unwrap();
+    let done = core.commit(&one).await.unwrap().unwrap();
+    assert_eq!((done.length, done.byte_length), (3, 3));
+    assert_eq!(core.commit(&other).await.unwrap(), None, "d7");
+    assert_eq!(texts(&core).await, ["0", "1", "a"]);
+    assert_eq!(texts(&other).await, ["0", "1", "b", "c"], "nothing is lost");
+    assert_eq!(texts(&one).await, ["0", "1", "a"]);
+}
+
+#[tokio::test]
+async fn d3_a_commit_over_the_same_content_succeeds() {
+    let core = filled(2).await;
+    let draft = named(&core, "draft").await;
+    draft.append_batch(["a", "b", "c"]).await.unwrap();
+    core.append_batch(["a", "b"]).await.unwrap();
+    assert_eq!(core.commit(&draft).await.unwrap().unwrap().length, 5);
+    assert_eq!(texts(&core).await, ["0", "1", "a", "b", "c"]);
+    // nothing new is no conflict, and the log stays signed
+    assert_eq!(core.commit(&draft).await.unwrap().unwrap().length, 5);
+    let reader = Hypercore::builder().key(*core.key()).memory().await.unwrap();
+    let request = hypercore::ProofRequest {
+        upgrade: Some(hypercore::UpgradeRequest { start: 0, length: 5 }),
+        ..Default::default()
+    };
+    assert!(reader.apply_proof(core.proof(&request).await.unwrap()).await.unwrap());
+}
+
+#[tokio::test]
+async fn d4_a_part_is_committed_and_then_the_rest() {
+    let core = filled(1).await;
+    let draft = named(&core, "draft").await;
+    draft.append_batch(["a", "b", "c"]).await.unwrap();
+    let mut events = core.events();
+    assert_eq!(core.commit_with(&draft, CommitOptions::new().length(2)).await.unwrap().unwrap().length, 2);
+    assert_eq!(texts(&core).await, ["0", "a"]);
+    assert_eq!(texts(&draft).await, ["0", "a", "b", "c"]);
+    assert_eq!(core.commit(&draft).await.unwrap().unwrap().length, 4);
+    assert_eq!(texts(&core).await, texts(&draft).await);
+    let told = told(&mut events).await;
+    assert_eq!(
+        told,
+        [Event::Append { length: 2, byte_length: 2 }, Event::Append { length: 4, byte_length: 4 }]
+    );
+    let too_much = core.commit_with(&draft, CommitOptions::new().length(9)).await.unwrap_err();
+    assert_eq!(too_much.code(), "INVALID_OPERATION");
+}
+
+#[tokio::test]
+async fn d4_a_session_that_was_cut_itself_is_committed_where_it_fits() {
+    let core = filled(3).await;
+    let draft = named(&core, "draft").await;
+    draft.truncate(2).await.unwrap();
+    draft.append_batch(["2", "3"]).await.unwrap();
+    assert_eq!(core.commit(&draft).await.unwrap().unwrap().length, 4);
+    assert_eq!((texts(&core).await, core.fork()), (["0", "1", "2", "3"].map(String::from).to_vec(), 0));
+    draft.truncate(1).await.unwrap();
+    draft.append_batch(["x", "y", "z", "w"]).await.unwrap();
+    assert_eq!(core.commit(&draft).await.unwrap(), None, "that is another log");
+}
+
+#[tokio::test]
+async fn d5_a_signature_that_was_made_elsewhere_is_checked_before_anything_is_written() {
+    let pair = hypercore::KeyPair::from_seed(&[3; 32]);
+    let core = Hypercore::builder().key_pair(pair.clone()).memory().await.unwrap();
+    core.append("0").await.unwrap();
+    let draft = named(&core, "draft").await;
+    draft.append_batch(["a", "b"]).await.unwrap();
+    let bad = core.commit_with(&draft, CommitOptions::new().signature(vec![0; 64])).await.unwrap_err();
+    assert_eq!(bad.code(), "INVALID_SIGNATURE");
+    assert_eq!((core.length(), texts(&draft).await.len()), (1, 3));
+    // what is signed is the log after the commit: on the fork of the log
+    let verifier = hc_crypto::Verifier::new(*core.key(), core.manifest().unwrap()).unwrap();
+    let hash = draft.tree_hash().await.unwrap();
+    let signature = verifier.sign(&pair, &hash, 3, core.fork()).unwrap();
+    let short = core.commit_with(&draft, CommitOptions::new().length(2).signature(signature.clone())).await;
+    assert_eq!(short.unwrap_err().code(), "INVALID_SIGNATURE", "it is one over the whole");
+    assert_eq!(core.length(), 1);
+    core.commit_with(&draft, CommitOptions::new().signature(signature)).await.unwrap().unwrap();
+    assert_eq!(core.length(), 3);
+}
+
+#[tokio::test]
+async fn d6_a_commit_fails_after_the_log_was_cut_and_after_the_session_was_closed() {
+    let core = filled(4).await;
+    let draft = named(&core, "draft").await;
+    draft.append("a").await.unwrap();
+    core.truncate(2).await.unwrap();
+    core.append("other").await.unwrap();
+    assert_eq!(core.commit(&draft).await.unwrap(), None);
+    draft.close().await.unwrap();
+    assert_eq!(core.commit(&draft).await.unwrap_err().code(), "SESSION_CLOSED");
+    let plain = core.session(SessionOptions::new()).await.unwrap();
+    assert_eq!(core.commit(&plain).await.unwrap_err().code(), "ASSERTION");
+}
+
+#[tokio::test]
+async fn d8_a_session_is_there_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = Hypercore::open(dir.path()).await.unwrap();
+    core.append_batch(["0", "1"]).await.unwrap();
+    let (written, silent) = (named(&core, "written").await, named(&core, "silent").await);
+    written.append_batch(["a", "b"]).await.unwrap();
+    written.set_user_data("of", Some(b"the session")).await.unwrap();
+    core.append("2").await.unwrap();
+    for session in [&core, &written, &silent] {
+        session.close().await.unwrap();
+    }
+    let core = Hypercore::open(dir.path()).await.unwrap();
+    assert_eq!(texts(&named(&core, "written").await).await, ["0", "1", "a", "b"]);
+    assert_eq!(texts(&named(&core, "silent").await).await, ["0", "1"]);
+    assert_eq!(texts(&core).await, ["0", "1", "2"]);
+    let written = named(&core, "written").await;
+    assert_eq!(written.user_data("of").await.unwrap().unwrap(), "the session");
+    assert_eq!(core.user_data("of").await.unwrap(), None);
+    let anew = core.session(SessionOptions::new().name("written").overwrite(true)).await.unwrap();
+    assert_eq!(texts(&anew).await, ["0", "1", "2"]);
+    assert_eq!(texts(&written).await, ["0", "1", "2"], "the name begins anew for everybody");
+}
+
+#[tokio::test]
+async fn d9_a_checkout_has_the_hash_of_that_length() {
+    let core = filled(8).await;
+    let back = core.session(SessionOptions::new().name("back").checkout(5)).await.unwrap();
+    assert_eq!(back.length(), 5);
+    assert_eq!(back.tree_hash().await.unwrap(), filled(5).await.tree_hash().await.unwrap());
+    assert_eq!(core.length(), 8);
+    let plain = core.session(SessionOptions::new().checkout(5)).await;
+    assert_eq!(plain.unwrap_err().code(), "ASSERTION");
+    let ahead = core.session(SessionOptions::new().name("ahead").checkout(9)).await;
+    assert_eq!(ahead.unwrap_err().code(), "ASSERTION");
+}
+
+#[tokio::test]
+async fn d11_a_cut_in_a_session_leaves_the_log_alone() {
+    let core = filled(6).await;
+    let draft = named(&core, "draft").await;
+    let mut events = draft.events();
+    draft.append("a").await.unwrap();
+    draft.truncate(3).await.unwrap();
+    draft.append("b").await.unwrap();
+    assert_eq!(texts(&draft).await, ["0", "1", "2", "b"]);
+    assert_eq!(texts(&core).await.len(), 6);
+    assert_eq!(
+        told(&mut events).await,
+        [
+            Event::Append { length: 7, byte_length: 7 },
+            Event::Truncate { length: 3, fork: 1 },
+            Event::Append { length: 4, byte_length: 4 }
+        ]
+    );
+    assert_eq!((draft.fork(), core.fork()), (1, 0));
+}
+
+#[tokio::test]
+async fn d13_two_hundred_thousand_blocks_in_one_call() {
+    let core = Hypercore::memory().await.unwrap();
+    core.append_batch((0..200_000_u32).map(|i| i.to_le_bytes().to_vec())).await.unwrap();
+    assert_eq!(core.length(), 200_000);
+    assert_eq!(core.get(199_999).await.unwrap(), 199_999_u32.to_le_bytes().to_vec());
+    let draft = named(&core, "draft").await;
+    draft.append_batch((0..200_000_u32).map(|i| i.to_le_bytes().to_vec())).await.unwrap();
+    assert_eq!(core.commit(&draft).await.unwrap().unwrap().length, 400_000);
+    assert_eq!(core.get(300_000).await.unwrap(), 100_000_u32.to_le_bytes().to_vec());
+}
+
+#[tokio::test]
+async fn d14_catching_up_drops_what_was_the_sessions_own() {
+    let core = filled(3).await;
+    let draft = named(&core, "draft").await;
+    draft.append_batch(["a", "b"]).await.unwrap();
+    core.append_batch(["3", "4", "5"]).await.unwrap();
+    draft.catch_up(6).await.unwrap();
+    assert_eq!(texts(&draft).await, ["0", "1", "2", "3", "4", "5"]);
+    assert_eq!(draft.tree_hash().await.unwrap(), core.tree_hash().await.unwrap());
+    assert_eq!(draft.catch_up(9).await.unwrap_err().code(), "INVALID_OPERATION");
+    draft.append("more").await.unwrap();
+    assert_eq!(core.commit(&draft).await.unwrap().unwrap().length, 7);
+}
+
+#[tokio::test]
+async fn d15_compaction_keeps_everything() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = Hypercore::open(dir.path()).await.unwrap();
+    core.append_batch((0..500).map(|i| vec![i as u8; 5000])).await.unwrap();
+    let draft = named(&core, "draft").await;
+    draft.append_batch((0..100).map(|i| vec![i as u8; 5000])).await.unwrap();
+    core.clear(100..200).await.unwrap();
+    core.compact().await.unwrap();
+    draft.compact().await.unwrap();
+    for index in (0..100).chain(200..500) {
+        assert_eq!(core.get(index).await.unwrap(), vec![index as u8; 5000]);
+    }
+    for index in 500..600 {
+        assert_eq!(draft.get(index).await.unwrap(), vec![(index - 500) as u8; 5000]);
+    }
+}
+
+#[tokio::test]
+async fn d7_sessions_of_sessions_and_many_at_once() {
+    let core = filled(2).await;
+    let one = named(&core, "one").await;
+    one.append_batch(["a", "b"]).await.unwrap();
+    let two = one.session(SessionOptions::new().name("two")).await.unwrap();
+    two.append("c").await.unwrap();
+    assert_eq!(texts(&two).await, ["0", "1", "a", "b", "c"]);
+    two.truncate(3).await.unwrap();
+    two.append("d").await.unwrap();
+    assert_eq!(texts(&two).await, ["0", "1", "a", "d"]);
+    assert_eq!(texts(&one).await, ["0", "1", "a", "b"]);
+    let many: Vec<Hypercore> = {
+        let mut many = Vec::new();
+        for i in 0..20 {
+            many.push(named(&core, &format!("many {i}")).await);
+        }
+        many
+    };
+    for (i, session) in many.iter().enumerate() {
+        session.append(format!("many {i}")).await.unwrap();
+    }
+    let mut committed = 0;
+    for session in &many {
+        committed += usize::from(core.commit(session).await.unwrap().is_some());
+    }
+    assert_eq!(committed, 1);
+}
+
+#[tokio::test]
+async fn terms_of_an_append_hold_in_the_log_and_in_a_session() {
+    let core = filled(2).await;
+    for session in [core.clone(), named(&core, "draft").await] {
+        let wrong = session.append_with(["x"], AppendOptions::new().expected_length(1)).await;
+        assert_eq!(wrong.unwrap_err().code(), "INVALID_OPERATION");
+        let full = session.append_with(["x", "y"], AppendOptions::new().max_length(3)).await.unwrap();
+        assert_eq!((full.length, session.length()), (2, 2), "nothing was appended");
+        let fits = AppendOptions::new().max_length(4).expected_length(2);
+        assert_eq!(session.append_with(["x", "y"], fits).await.unwrap().length, 4);
+        session.truncate(2).await.unwrap();
+    }
+}
