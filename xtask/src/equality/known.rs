@@ -10,7 +10,10 @@
 //! - Snapshots take it for done when a log is cut in an atom, also if the atom is never flushed: such atoms cut nothing while there are
 //!   snapshots.
 //! - An atom that appends and then cuts its own blocks off again leaves a contiguous length that is too long: atoms cut first.
-//! - A group's updates are left behind by atoms, and by commits that change nothing: neither is in scripts for logs with a group.
+//! - A named session that the log is cut beneath shares what comes there later, and its hashes do not fit any more: such sessions are
+//!   left alone, until they begin anew.
+//! - A group's updates are left behind by atoms: none are made of logs with a group. And by commits that change nothing, after which
+//!   the log in memory has no signature any more, either: they are not in scripts.
 //! - `append` and `commit` return the bytes of the log with what encryption adds, everything else tells them without: their
 //!   replies are compared without them.
 //! - A snapshot says that it is writable; appending to it fails then. Ours says that it is not. Its bytes, too, are told with

@@ -9,7 +9,7 @@ use super::world::Head;
 
 pub(super) fn some(script: &mut Script<'_>) -> Done {
     let Some((at, core, head)) = chosen(script) else { return Ok(()) };
-    // a session that marks notes what is read
+    // a session that marks notes what is read; with Node also those that are made from it
     let marking = script.world.logs.get(at).is_some_and(|log| log.marking);
     for _ in 0..script.random.between(2, 6) {
         let Some(step) = one(script, &core, head).filter(|_| !marking) else { continue };
@@ -23,13 +23,12 @@ pub(super) fn some(script: &mut Script<'_>) -> Done {
             script.step(&step)?.ok();
         }
     }
-    let sessions = script
-        .world
-        .logs
-        .get(at)
-        .map(|log| log.sessions.iter().map(|s| (s.symbol.clone(), s.head)).collect());
+    let sessions =
+        script.world.logs.get(at).map(|log| {
+            log.sessions.iter().filter(|s| !s.mixed).map(|s| (s.symbol.clone(), s.head)).collect()
+        });
     let sessions: Vec<(String, Head)> = sessions.unwrap_or_default();
-    if let Some((core, head)) = script.random.pick(&sessions).cloned() {
+    if let Some((core, head)) = script.random.pick(&sessions).cloned().filter(|_| !marking) {
         let index = script.random.below(head.length + 1);
         script.step(&Step::new("get", json!({ "core": core, "index": index, "wait": false })))?.ok();
         let end = index + script.random.between(1, 9);
