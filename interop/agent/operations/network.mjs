@@ -16,13 +16,12 @@ function replicate(what, socket, initiator, request) {
 const { data } = messages.wire
 
 export const operations = {
-  // with an upgrade goes the manifest, for readers that have only the key
+  // with the manifest, for readers that have only the key
   async proof(request) {
     const source = core(request)
     const { block = null, hash = null, seek = null, upgrade = null } = request
     const made = await source.proof({ block, hash, seek, upgrade })
-    const manifest = upgrade ? source.manifest : null
-    return { proof: b64(c.encode(data, { request: 0, ...made, manifest })) }
+    return { proof: b64(c.encode(data, { request: 0, ...made, manifest: source.manifest })) }
   },
   async applyProof(request) {
     return { applied: await core(request).applyProof(c.decode(data, unb64(needed(request, 'proof', 'string')))) }

@@ -55,7 +55,12 @@ pub(super) fn truncate(script: &mut Script<'_>) -> Done {
     if script.random.once_in(6) {
         fields["fork"] = json!(head.fork + script.random.between(1, 300));
     }
-    on_log(script, at, &Step::new("truncate", fields)).map(drop)
+    if on_log(script, at, &Step::new("truncate", fields))?
+        && let Some(log) = script.world.logs.get_mut(at)
+    {
+        log.cut(length);
+    }
+    Ok(())
 }
 
 pub(super) fn clear(script: &mut Script<'_>) -> Done {

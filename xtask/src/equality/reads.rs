@@ -3,31 +3,41 @@
 use hc_interop::{Value, json};
 
 use super::changes::chosen;
-use super::part::Step;
+use super::part::{Reply, Step};
 use super::script::{Done, Script};
 use super::world::Head;
 
 pub(super) fn some(script: &mut Script<'_>) -> Done {
     let Some((at, core, head)) = chosen(script) else { return Ok(()) };
-    // a session that marks notes what is read
+    // a session that marks notes what is read; with Node also those that are made from it
     let marking = script.world.logs.get(at).is_some_and(|log| log.marking);
     for _ in 0..script.random.between(2, 6) {
-        if let Some(step) = one(script, &core, head).filter(|_| !marking) {
+        let Some(step) = one(script, &core, head).filter(|_| !marking) else { continue };
+        // Node has no answer to who asks for the proof of a block that is not there
+        let block = step.fields.get("block").and_then(|block| block.get("index")?.as_u64());
+        let there = match block {
+            Some(index) => is_true(script.step(&Step::new("has", json!({ "core": core, "start": index })))?),
+            None => true,
+        };
+        if there {
             script.step(&step)?.ok();
         }
     }
-    let sessions = script
-        .world
-        .logs
-        .get(at)
-        .map(|log| log.sessions.iter().map(|s| (s.symbol.clone(), s.head)).collect());
+    let sessions =
+        script.world.logs.get(at).map(|log| {
+            log.sessions.iter().filter(|s| !s.mixed).map(|s| (s.symbol.clone(), s.head)).collect()
+        });
     let sessions: Vec<(String, Head)> = sessions.unwrap_or_default();
-    if let Some((core, head)) = script.random.pick(&sessions).cloned() {
+    if let Some((core, head)) = script.random.pick(&sessions).cloned().filter(|_| !marking) {
         let index = script.random.below(head.length + 1);
         script.step(&Step::new("get", json!({ "core": core, "index": index, "wait": false })))?.ok();
         let end = index + script.random.between(1, 9);
         script.step(&Step::new("has", json!({ "core": core, "start": index, "end": end })))?.ok();
-        script.step(&Step::new("treeHash", json!({ "core": core })))?.ok();
+        // Node looks for the last block, where its head would do
+        let last = json!({ "core": core, "start": head.length.saturating_sub(1), "end": head.length });
+        if is_true(script.step(&Step::new("has", last))?) {
+            script.step(&Step::new("treeHash", json!({ "core": core })))?.ok();
+        }
     }
     whole(script, &core, head)
 }
@@ -64,7 +74,7 @@ fn one(script: &mut Script<'_>, core: &str, head: Head) -> Option<Step> {
 /// What needs blocks that may be gone, and would wait for peers then.
 fn whole(script: &mut Script<'_>, core: &str, head: Head) -> Done {
     let all = script.step(&Step::new("has", json!({ "core": core, "start": 0, "end": head.length })))?;
-    if head.length == 0 || all.ok().and_then(|has| has.get("has").and_then(Value::as_bool)) != Some(true) {
+    if head.length == 0 || !is_true(all) {
         return Ok(());
     }
     let length = script.random.below(head.length + 1);
@@ -79,4 +89,8 @@ fn whole(script: &mut Script<'_>, core: &str, head: Head) -> Done {
         script.step(&Step::new("bytes", bytes))?.ok();
     }
     Ok(())
+}
+
+fn is_true(has: Reply) -> bool {
+    has.is_ok_and(|has| has.get("has").and_then(Value::as_bool) == Some(true))
 }

@@ -95,7 +95,7 @@ impl<'a> Script<'a> {
         let [one, two] = &mut self.parts;
         let (first, second) = (one.begin(step)?, two.begin(step)?);
         let (first, second) = (one.end(step, first)?, two.end(step, second)?);
-        let (first, second) = (comparable(step.op, first), comparable(step.op, second));
+        let (first, second) = (comparable(step, first), comparable(step, second));
         let line = format!(" -> {}", show(&first));
         if let Some(last) = self.trace.last_mut() {
             last.push_str(&line);
@@ -103,6 +103,7 @@ impl<'a> Script<'a> {
         if first == second {
             return Ok(first);
         }
+        let (first, second) = differing(first, second);
         Err(format!(
             "{} is answered differently:\n  {:<6} {}\n  {:<6} {}",
             step.op,
@@ -147,6 +148,19 @@ impl<'a> Script<'a> {
     pub(super) fn may_clear(&self, log: usize, start: u64, end: u64) -> Result<bool, String> {
         Ok(clears_alike(&self.stored(log)?, start, end))
     }
+}
+
+/// Of two replies, the fields that are not the same in both.
+fn differing(first: Reply, second: Reply) -> (Reply, Reply) {
+    let (Ok(Value::Object(mut first)), Ok(Value::Object(mut second))) = (first.clone(), second.clone())
+    else {
+        return (first, second);
+    };
+    first.retain(|field, value| match second.get(field) {
+        Some(other) if other == value => second.remove(field).is_none(),
+        _ => true,
+    });
+    (Ok(Value::Object(first)), Ok(Value::Object(second)))
 }
 
 fn show(reply: &Reply) -> String {

@@ -20,10 +20,13 @@ pub(super) fn open(script: &mut Script<'_>) -> Done {
     }
     let symbol = script.world.fresh("session");
     let mut fields = json!({ "core": core, "name": name });
-    if script.random.once_in(4) {
+    // Node sets a session that goes back to fork 0, where it cannot be committed to a log on another one
+    if script.random.once_in(4) && head.fork == 0 {
         fields["checkout"] = json!(script.random.below(head.length + 1));
     }
-    if script.random.once_in(6) {
+    // what became of one that the log was cut beneath is a matter of chance
+    let mixed = script.world.logs.get(at).is_some_and(|log| log.shared.get(name) == Some(&None));
+    if mixed || script.random.once_in(6) {
         fields["overwrite"] = json!(true);
     }
     let Ok(opened) = script.step(&Step::new("core.session", fields).giving(&symbol))? else { return Ok(()) };
@@ -31,24 +34,27 @@ pub(super) fn open(script: &mut Script<'_>) -> Done {
         // one that was resumed may have been truncated before
         let head = Head::of(&opened);
         let truncated = head.fork != log.base.fork;
-        log.sessions.push(Session { symbol, name, head, truncated });
+        log.shared.insert(name, Some(head.signed_length));
+        log.sessions.push(Session { symbol, name, head, truncated, mixed: false });
     }
     Ok(())
 }
 
-/// A named session by chance: its log, its place there, and how steps name it.
+/// A named session by chance: its log, its place there, and how steps name it. None that the log was cut beneath.
 fn any_session(script: &mut Script<'_>) -> Option<(usize, usize, String, Head)> {
     let at = script.any_log();
     let count = script.world.logs.get(at)?.sessions.len();
     let place = usize::try_from(script.random.below(count as u64)).ok()?;
-    let session = script.world.logs.get(at)?.sessions.get(place)?;
+    let session = script.world.logs.get(at)?.sessions.get(place).filter(|session| !session.mixed)?;
     Some((at, place, session.symbol.clone(), session.head))
 }
 
 fn keep_session(script: &mut Script<'_>, at: usize, place: usize, head: Head, truncated: bool) {
-    if let Some(session) = script.world.logs.get_mut(at).and_then(|log| log.sessions.get_mut(place)) {
+    let Some(log) = script.world.logs.get_mut(at) else { return };
+    if let Some(session) = log.sessions.get_mut(place) {
         session.head = head;
         session.truncated |= truncated;
+        log.shared.insert(session.name, Some(head.signed_length));
     }
 }
 
@@ -85,7 +91,8 @@ pub(super) fn commit(script: &mut Script<'_>) -> Done {
         length = script.random.between(base.length, head.length);
         fields["length"] = json!(length);
     }
-    if log_is_grouped(script, at) && length == base.length {
+    // after a commit that changes nothing Node has no signature any more, and leaves updates of groups behind
+    if length == base.length {
         return Ok(());
     }
     let (_, head) = script.change(&Step::new("core.commit", fields), &base_core)?;
@@ -95,9 +102,8 @@ pub(super) fn commit(script: &mut Script<'_>) -> Done {
     Ok(())
 }
 
-/// Node leaves updates of groups behind that nothing takes away again, and which ones is a matter of milliseconds: in atoms, and
-/// where a commit changes nothing.
-fn log_is_grouped(script: &Script<'_>, at: usize) -> bool {
+/// In atoms Node leaves updates of groups behind that nothing takes away again, and which ones is a matter of milliseconds.
+fn is_grouped(script: &Script<'_>, at: usize) -> bool {
     script.world.logs.get(at).is_some_and(|log| log.grouped)
 }
 
@@ -119,9 +125,10 @@ pub(super) fn atom(script: &mut Script<'_>) -> Done {
     script.step(&create)?.map_err(|code| format!("atom.create says {code}"))?;
     let first = script.any_log();
     let both = script.random.once_in(3);
+    let flushed = !script.random.once_in(8);
     let mut sessions = Vec::new();
     for at in 0..script.world.logs.len() {
-        if (at != first && !both) || log_is_grouped(script, at) {
+        if (at != first && !both) || is_grouped(script, at) {
             continue;
         }
         let Some(base) = script.world.logs.get(at).map(|log| log.symbol.clone()) else { continue };
@@ -129,11 +136,14 @@ pub(super) fn atom(script: &mut Script<'_>) -> Done {
         let fields = json!({ "core": base, "atom": atom });
         let opened = script.step(&Step::new("core.session", fields).giving(&symbol))?;
         opened.map_err(|code| format!("a session of an atom says {code}"))?;
-        in_atom(script, &symbol)?;
+        let snapshots = script.world.logs.get(at).is_some_and(|log| !log.snapshots.is_empty());
+        let cut = in_atom(script, &symbol, flushed || !snapshots)?;
         script.state(&base)?;
+        if let (Some(log), Some(length)) = (script.world.logs.get_mut(at).filter(|_| flushed), cut) {
+            log.cut(length);
+        }
         sessions.push((at, base, symbol));
     }
-    let flushed = !script.random.once_in(8);
     if flushed {
         script
             .step(&Step::new("atom.flush", json!({ "atom": atom })))?
@@ -149,23 +159,29 @@ pub(super) fn atom(script: &mut Script<'_>) -> Done {
     Ok(())
 }
 
-fn in_atom(script: &mut Script<'_>, core: &str) -> Done {
-    let mut head = script.state(core)?;
+/// To which length the log was cut in the atom. Cuts come first if there are any: Node leaves the hint of an append behind that the same atom takes away again. And its
+/// snapshots notice when a log is cut in an atom that then is never flushed: this can be left out.
+fn in_atom(script: &mut Script<'_>, core: &str, mut may_cut: bool) -> Result<Option<u64>, String> {
+    let (mut head, mut cut) = (script.state(core)?, None);
     for _ in 0..script.random.between(1, 4) {
         let step = match script.random.below(6) {
             0 => {
                 set_user_data(script, core)?;
                 continue;
             }
-            1 => {
+            1 if may_cut => {
                 let length = head.length.saturating_sub(script.random.below(5));
+                cut = Some(length);
                 Step::new("truncate", json!({ "core": core, "length": length }))
             }
-            _ => Step::new("append", json!({ "core": core, "blocks": blocks(&mut script.random) })),
+            _ => {
+                may_cut = false;
+                Step::new("append", json!({ "core": core, "blocks": blocks(&mut script.random) }))
+            }
         };
         head = script.change(&step, core)?.1;
     }
-    Ok(())
+    Ok(cut)
 }
 
 pub(super) fn snapshot(script: &mut Script<'_>) -> Done {
@@ -179,7 +195,8 @@ pub(super) fn snapshot(script: &mut Script<'_>) -> Done {
             log.snapshots.push(symbol);
         }
     }
-    let Some(core) = script.random.pick(&taken).cloned() else { return Ok(()) };
+    let marking = script.world.logs.get(at).is_some_and(|log| log.marking);
+    let Some(core) = script.random.pick(&taken).cloned().filter(|_| !marking) else { return Ok(()) };
     let head = script.state(&core)?;
     for _ in 0..3 {
         let index = script.random.below(head.length + 2);

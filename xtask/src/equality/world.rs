@@ -1,5 +1,7 @@
 //! What a script knows of the stores it works on: enough to choose operations that make sense.
 
+use std::collections::BTreeMap;
+
 use hc_interop::{Value, b64, json};
 
 use super::random::Random;
@@ -13,9 +15,22 @@ pub(super) struct Log {
     /// Of the log itself, and of its named sessions that are open.
     pub(super) base: Head,
     pub(super) sessions: Vec<Session>,
+    /// How much of the log each named session shares, open or not; none if the log was cut beneath it.
+    pub(super) shared: BTreeMap<&'static str, Option<u64>>,
     pub(super) snapshots: Vec<String>,
     pub(super) marking: bool,
     pub(super) grouped: bool,
+}
+
+impl Log {
+    /// The log was cut: sessions that share more than is left see a mixture of what was and what comes.
+    pub(super) fn cut(&mut self, length: u64) {
+        for shared in self.shared.values_mut() {
+            *shared = shared.filter(|shared| *shared <= length);
+        }
+        let whole = &self.shared;
+        self.sessions.iter_mut().for_each(|session| session.mixed |= whole.get(session.name) == Some(&None));
+    }
 }
 
 /// A named session that is open.
@@ -25,6 +40,8 @@ pub(super) struct Session {
     pub(super) head: Head,
     /// Whether it was itself truncated: Node cannot commit it then.
     pub(super) truncated: bool,
+    /// Whether the log was cut beneath it.
+    pub(super) mixed: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,13 +49,19 @@ pub(super) struct Head {
     pub(super) length: u64,
     pub(super) fork: u64,
     pub(super) byte_length: u64,
+    pub(super) signed_length: u64,
 }
 
 impl Head {
     /// From the reply to `core.state`.
     pub(super) fn of(state: &Value) -> Self {
         let field = |name: &str| state.get(name).and_then(Value::as_u64).unwrap_or_default();
-        Self { length: field("length"), fork: field("fork"), byte_length: field("byteLength") }
+        Self {
+            length: field("length"),
+            fork: field("fork"),
+            byte_length: field("byteLength"),
+            signed_length: field("signedLength"),
+        }
     }
 }
 
@@ -83,6 +106,7 @@ impl World {
                 open,
                 base: Head::default(),
                 sessions: Vec::new(),
+                shared: BTreeMap::new(),
                 snapshots: Vec::new(),
                 marking: false,
                 grouped: *name == "grouped",
