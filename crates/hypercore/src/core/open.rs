@@ -122,6 +122,13 @@ impl Core {
         let (key, discovery_key) = (auth.key, auth.discovery_key);
         let state = State::load(&disk, auth, verifier)?;
         let core = Self::assemble(storage, disk, key, discovery_key, state, options, alone);
+        if core.0.storage.is_read_only() {
+            return Ok(core);
+        }
+        if core.recovering() == 0 && core.was_set_back()? {
+            tracing::warn!(core = %core.discovery_key(), "the store was set back: the core is recovering");
+            core.set_recovering(crate::now_millis())?;
+        }
         if let Some(topic) = &options.group {
             core.set_group(topic)?;
         }
