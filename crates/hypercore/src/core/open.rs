@@ -121,7 +121,9 @@ impl Core {
         let verifier = verifier_of(auth.key, auth.manifest.as_ref());
         let (key, discovery_key) = (auth.key, auth.discovery_key);
         let state = State::load(&disk, auth, verifier)?;
+        let conflict = Self::load_conflict(&disk)?;
         let core = Self::assemble(storage, disk, key, discovery_key, state, options, alone);
+        *core.0.conflict.write() = conflict;
         if core.0.storage.is_read_only() {
             return Ok(core);
         }
@@ -170,6 +172,7 @@ impl Core {
             appends: AppendQueue::default(),
             branches: Branches::default(),
             cut_watchers: CutWatchers::default(),
+            conflict: RwLock::default(),
             changes: AtomicU64::new(0),
             exclusive: Arc::default(),
             announcer: Announcer::default(),
