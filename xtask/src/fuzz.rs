@@ -40,7 +40,8 @@ pub(crate) fn differential(args: &[String]) -> Outcome {
 /// Builds in a profile of its own, with overflow checks and debug assertions. The folder of the program.
 fn build() -> Result<PathBuf, String> {
     shell::run("cargo", &["build", "--locked", "--profile", "fuzz", "--package", "hc-fuzz"])?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| shell::root().join("target"), PathBuf::from);
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| shell::root().join("target"), PathBuf::from);
     Ok(target.join("fuzz"))
 }
 
