@@ -1,7 +1,8 @@
 // The Node peer: Hypercore and Corestore behind JSON lines on standard input and output, the same operations as
 // crates/hc-agent. One object a line; bytes are base64, keys lower-case hex. Ends with its input.
 import { createInterface } from 'node:readline'
-import { operations, closeEverything } from './agent/operations.mjs'
+import { closeEverything } from './agent/handles.mjs'
+import { operations } from './agent/operations.mjs'
 
 function write(message) {
   process.stdout.write(JSON.stringify(message) + '\n')
@@ -25,6 +26,13 @@ async function answer(line) {
     write({ id, err: { code: error.code ?? 'ERR', message: String(error.message) } })
   }
 }
+
+// A failed assertion is thrown once more outside of any request (npm safety-catch); its reply has told of it.
+process.on('uncaughtException', (error) => {
+  if (error.code === 'ERR_ASSERTION') return
+  console.error(error)
+  process.exit(1)
+})
 
 const lines = createInterface({ input: process.stdin })
 lines.on('line', (line) => {

@@ -8,6 +8,8 @@
 //! | `bench` | every workload on both sides, and the ratios |
 //! | `fuzz` | hostile input for every decoder and state machine |
 //! | `differential` | the same input for Node's decoders and ours, and what differs |
+//! | `equality` | random scripts on Node and on ours, and compares the stores |
+//! | `torture` | kills, power losses, damage and faults, and whether what was acknowledged is there |
 //! | `layers`, `tidy`, `licences`, `vectors`, `behaviours` | one check of `ci` |
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for people: it talks to them")]
 
@@ -15,12 +17,14 @@ mod behaviours;
 mod bench;
 mod ci;
 mod demo;
+mod equality;
 mod fuzz;
 mod layers;
 mod licences;
 mod setup;
 mod shell;
 mod tidy;
+mod torture;
 mod vectors;
 
 use std::process::ExitCode;
@@ -35,6 +39,8 @@ cargo xtask setup              install what building and testing need
 cargo xtask bench [OPTIONS]    compare with Node: --only NAME, --pairs N, --scale F, --json FILE
 cargo xtask fuzz [OPTIONS]     hostile input for every decoder: --short, --seconds N, --executions N, --target NAME, --seed N
 cargo xtask differential       the same input for Node and for us: --inputs N, --seed N
+cargo xtask equality [OPTIONS] the same random scripts on Node and on ours leave the same stores: --scripts N, --seed S
+cargo xtask torture WHAT       WHAT is kill, power, damage or faults; --cycles N or --seconds N, --seed S
 cargo xtask layers | tidy | licences | vectors | behaviours";
 
 fn main() -> ExitCode {
@@ -47,6 +53,8 @@ fn main() -> ExitCode {
         Some("bench") => bench::run(rest),
         Some("fuzz") => fuzz::run(rest),
         Some("differential") => fuzz::differential(rest),
+        Some("equality") => equality::run(rest),
+        Some("torture") => torture::run(rest),
         Some("layers") => layers::run(),
         Some("tidy") => tidy::run(),
         Some("licences") => licences::run(),

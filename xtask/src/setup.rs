@@ -31,6 +31,11 @@ pub(crate) fn run(node: Node) -> Result<bool, String> {
     peers(node)
 }
 
+/// A program that has its package's name, installed if it is missing.
+pub(crate) fn needs(program: &'static str) -> Result<(), String> {
+    if shell::answers(program, &["--version"]) { Ok(()) } else { install(&[program]) }
+}
+
 /// Stands for the packages of libclang, whose names have a version.
 const LIBCLANG: &str = "libclang";
 /// The version that is taken where it can be had.

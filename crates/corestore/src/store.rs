@@ -3,12 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::Stream;
 use hypercore::core::{Alias, CoreName};
 use hypercore::replication::ReplicationBuilder;
 use hypercore::storage::{Storage, StorageOptions};
-use hypercore::{DiscoveryKey, Durability, Error, Hypercore, Key, KeyPair, Manifest, Namespace, OpenOptions};
+use hypercore::{
+    Atom, DiscoveryKey, Durability, Error, GroupUpdate, Hypercore, Key, KeyPair, Manifest, Namespace,
+    OpenOptions,
+};
 use hypercore::{Replication, Result, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::broadcast::error::RecvError;
 
 use crate::registry::{ROUND, Registry};
 use crate::replicate::{StoreSource, Streams};
@@ -269,6 +274,39 @@ impl Corestore {
         let replication = options.start(transport, role, source)?;
         self.root.streams.add(replication.clone());
         Ok(replication)
+    }
+
+    /// Changes of cores of this store that are to be made at once.
+    #[must_use]
+    pub fn atom(&self) -> Atom {
+        Atom::new(&self.root.storage)
+    }
+
+    /// The cores of the group about a topic, the one that was updated last first, back to a time in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub fn group_updates(&self, topic: &[u8; 32], since: u64) -> Result<Vec<Key>> {
+        self.check_open()?;
+        let store = self.root.storage.store();
+        let Some(group) = store.group(topic)? else { return Ok(Vec::new()) };
+        let mut keys = store.group_updates(&group, since)?;
+        keys.reverse();
+        Ok(keys)
+    }
+
+    /// What happens to the cores of all groups from now on: each new head of a core that is in one.
+    pub fn watch_groups(&self) -> impl Stream<Item = GroupUpdate> + Send + 'static {
+        futures_util::stream::unfold(self.root.storage.group_updates(), |mut updates| async move {
+            loop {
+                match updates.recv().await {
+                    Ok(update) => return Some((update, updates)),
+                    // who is too slow misses some; `group_updates` tells of which cores
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return None,
+                }
+            }
+        })
     }
 
     /// Brings everything that was written so far to the device.

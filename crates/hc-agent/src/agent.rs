@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use corestore::Corestore;
-use hypercore::{Download, FindingPeers, Hypercore, Replication};
+use hypercore::{Atom, Download, FindingPeers, Hypercore, Replication};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,7 @@ pub(crate) struct Handles {
     next: AtomicU64,
     pub(crate) stores: Table<Corestore>,
     pub(crate) cores: Table<Hypercore>,
+    pub(crate) atoms: Table<Atom>,
     pub(crate) downloads: Table<Download>,
     pub(crate) replications: Table<Running>,
     pub(crate) finding: Table<FindingPeers>,

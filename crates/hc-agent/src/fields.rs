@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hypercore::KeyPair;
+use hypercore::{Encryption, KeyPair, Manifest};
 use serde_json::Value;
 
 use crate::reply::{Failure, Result};
@@ -73,6 +73,19 @@ impl Fields {
         self.typed(name, &format!("{N} bytes of hex"), |value| parse_hex(value.as_str()?))
     }
 
+    /// Bytes of any number.
+    pub(crate) fn opt_hex_bytes(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        self.typed(name, "hex", |value| hex::decode(value.as_str()?).ok())
+    }
+
+    pub(crate) fn hex<const N: usize>(&self, name: &str) -> Result<[u8; N]> {
+        Self::needed(name, self.opt_hex(name)?)
+    }
+
+    pub(crate) fn b64(&self, name: &str) -> Result<Vec<u8>> {
+        Self::needed(name, self.opt_b64(name)?)
+    }
+
     pub(crate) fn opt_b64(&self, name: &str) -> Result<Option<Vec<u8>>> {
         self.typed(name, "base64", |value| STANDARD.decode(value.as_str()?).ok())
     }
@@ -95,6 +108,40 @@ impl Fields {
             let secret = parse_hex::<64>(value.get("secretKey")?.as_str()?)?;
             KeyPair::from_secret_key(&secret).ok()
         })
+    }
+    pub(crate) fn key_pair(&self, name: &str) -> Result<KeyPair> {
+        Self::needed(name, self.opt_key_pair(name)?)
+    }
+
+    pub(crate) fn manifest(&self, name: &str) -> Result<Option<Manifest>> {
+        let parse = |bytes: Vec<u8>| {
+            Manifest::parse(&bytes).map_err(|error| Failure::bad_argument(error.to_string()))
+        };
+        self.opt_b64(name)?.map(parse).transpose()
+    }
+
+    /// A key, and whether it is that of the blocks.
+    pub(crate) fn opt_encryption(&self, name: &str) -> Result<Option<Encryption>> {
+        self.typed(name, "an encryption", |value| {
+            let key = parse_hex::<32>(value.get("key")?.as_str()?)?;
+            let block = value.get("block").and_then(Value::as_bool).unwrap_or(false);
+            Some(if block { Encryption::block_key(key) } else { Encryption::key(key) })
+        })
+    }
+
+    /// Bytes by name.
+    pub(crate) fn records(&self, name: &str) -> Result<Vec<(String, Vec<u8>)>> {
+        let records = self.typed(name, "an object of base64", |value| {
+            let decoded =
+                |(key, value): (&String, &Value)| Some((key.clone(), STANDARD.decode(value.as_str()?).ok()?));
+            value.as_object()?.iter().map(decoded).collect::<Option<_>>()
+        })?;
+        Ok(records.unwrap_or_default())
+    }
+
+    /// The part of a request that is a request of its own.
+    pub(crate) fn part(&self, name: &str) -> Option<Self> {
+        self.value(name).map(|value| Self(value.clone()))
     }
 }
 

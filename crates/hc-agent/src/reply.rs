@@ -39,9 +39,12 @@ pub(crate) fn reply(id: &Value, result: Result) {
     });
 }
 
-/// Writes an event.
-pub(crate) fn event(name: &str, core: u64, fields: Value) {
-    let mut event = json!({ "event": name, "core": core });
+/// Writes an event, of a core if it is of one.
+pub(crate) fn event(name: &str, core: impl Into<Option<u64>>, fields: Value) {
+    let mut event = json!({ "event": name });
+    if let Some(core) = core.into() {
+        event["core"] = json!(core);
+    }
     if let (Value::Object(event), Value::Object(fields)) = (&mut event, fields) {
         event.extend(fields);
     }

@@ -13,6 +13,7 @@
 //!
 //! A peer is ended when it is dropped: its input is closed, and if it does not end by itself it is killed by its id.
 
+pub mod dump;
 mod node;
 mod peer;
 

@@ -50,6 +50,7 @@ impl RocksKv {
         let device = DeviceFile::open(dir)?;
         let path = dir.join("db");
         make_private(&path)?;
+        sync_names(dir)?;
         session_id::renew(&path)?;
         let db = DB::open_cf_descriptors(&options::database(), &path, options::column_families());
         let db = db.map_err(|error| StorageError::io("opening the database", error))?;
@@ -95,6 +96,19 @@ fn make_private(dir: &Path) -> Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     let made = builder.recursive(true).mode(0o700).create(dir);
     made.map_err(|error| StorageError::io("making the directory", error))
+}
+
+/// Brings the names of the folder and of what is in it to the device: what is synced in a folder that a power loss takes away
+/// is lost all the same. Each time, since who made the folder may have died before it came to this.
+fn sync_names(dir: &Path) -> Result<()> {
+    let parent =
+        dir.parent().map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
+    for folder in [Some(dir), parent].into_iter().flatten() {
+        // one that may not be read cannot be synced, and is none that we made
+        let Ok(folder) = std::fs::File::open(folder) else { continue };
+        folder.sync_all().map_err(|error| StorageError::io("syncing the directory", error))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn family(db: &DB) -> Result<&ColumnFamily> {

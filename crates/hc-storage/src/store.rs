@@ -64,6 +64,28 @@ impl Store {
         Ok(Self { kv, head: Mutex::new(head) })
     }
 
+    /// The store as it is at this moment. It can be read only.
+    ///
+    /// # Errors
+    /// As [`Kv::snapshot`].
+    pub fn snapshot(&self) -> Result<Self> {
+        Self::open(self.kv.snapshot()?)
+    }
+
+    pub(crate) fn head(&self) -> StoreHead {
+        self.head.lock().clone()
+    }
+
+    /// Reads the counters again: another process may have written them.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn reload(&self) -> Result<()> {
+        let fresh = Self::open(Arc::clone(&self.kv))?;
+        *self.head.lock() = fresh.head();
+        Ok(())
+    }
+
     /// The engine.
     #[must_use]
     pub const fn kv(&self) -> &Arc<dyn Kv> {

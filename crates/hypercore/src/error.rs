@@ -203,12 +203,11 @@ impl Error {
             Self::Conflict { .. } | Self::InvalidSignature { .. } => "INVALID_SIGNATURE",
             Self::InvalidProof { .. } => "INVALID_PROOF",
             Self::InvalidChecksum { .. } => "INVALID_CHECKSUM",
-            Self::Assertion(_) => "ASSERTION",
+            Self::Assertion(_) | Self::Internal(_) => "ERR_ASSERTION",
             Self::Decoding { .. } | Self::Encryption { .. } => "DECODING_ERROR",
             Self::Storage(_) => "WRITE_FAILED",
             Self::Protocol(_) | Self::Replication(_) | Self::Connection(_) => "CONNECTION_FAILED",
             Self::StoreClosed => "SESSION_CLOSED",
-            Self::Internal(_) => "ERR_ASSERTION",
         }
     }
 }

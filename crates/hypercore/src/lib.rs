@@ -72,7 +72,7 @@ pub use options::{
     SessionOptions, TruncateOptions, UpdateOptions,
 };
 pub use replication::{Replication, Role};
-pub use session::{Appended, FindingPeers, Hypercore, Info};
+pub use session::{Appended, FindingPeers, Hypercore, Info, decode_proof, encode_proof};
 pub use storage::GroupUpdate;
 pub use streams::{ByteStream, ReadStream, WriteStream};
 pub use typed::Encoded;

@@ -505,6 +505,7 @@ pub struct GetOptions {
     pub(crate) wait: Option<bool>,
     pub(crate) timeout: Option<Option<Duration>>,
     pub(crate) raw: bool,
+    pub(crate) sealed: bool,
 }
 
 impl GetOptions {
@@ -518,6 +519,13 @@ impl GetOptions {
     #[must_use]
     pub const fn raw(mut self, raw: bool) -> Self {
         self.raw = raw;
+        self
+    }
+
+    /// Whether to decrypt the block (default: yes). If not, it is handed out as encryption made it, without the padding.
+    #[must_use]
+    pub const fn decrypt(mut self, decrypt: bool) -> Self {
+        self.sealed = !decrypt;
         self
     }
 

@@ -17,6 +17,7 @@ use crate::{Error, Result};
 pub struct Storage {
     store: Store,
     durability: Durability,
+    read_only: bool,
     /// Whether there is anything to sync: an engine in memory never loses what it has before the process ends.
     volatile: bool,
     /// Commits so far, and how many of them are known to be on the device.
@@ -84,6 +85,7 @@ impl Storage {
         Ok(Arc::new(Self {
             store: Store::open(engine)?,
             durability: options.durability,
+            read_only: options.read_only,
             volatile,
             written: AtomicU64::new(0),
             synced: AtomicU64::new(0),
@@ -102,6 +104,12 @@ impl Storage {
     #[must_use]
     pub const fn durability(&self) -> Durability {
         self.durability
+    }
+
+    /// Whether nothing may be written.
+    #[must_use]
+    pub const fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     /// Updates of all groups from now on.

@@ -10,7 +10,9 @@ use hc_storage::kv::Visit;
 use hc_storage::{Kv, KvRead, MemKv, StorageError, WriteBatch};
 use hypercore::core::{Core, CoreName};
 use hypercore::storage::{Storage, StorageOptions};
-use hypercore::{Durability, Hypercore, OpenOptions, Role, SessionOptions};
+use hypercore::{
+    Durability, Hypercore, OpenOptions, ReplicationOptions, Role, SessionOptions, UpdateOptions,
+};
 
 /// An engine whose syncs can be held up and made to fail.
 #[derive(Default)]
@@ -112,6 +114,41 @@ async fn what_cannot_be_synced_is_never_announced() {
     core.append("two").await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(reader.length(), 1);
+}
+
+/// An upgrade is signed for the newest head, not for the length that was announced.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_that_a_peer_asks_for_tells_of_no_head_that_is_not_on_the_device() {
+    let (device, core) = writer(Durability::Buffered).await;
+    core.append("announced").await.unwrap();
+    let lazy = ReplicationOptions { eager_upgrade: false, ..ReplicationOptions::default() };
+    let reader = Hypercore::builder().key(*core.key()).replication(lazy).memory().await.unwrap();
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    core.replicate(here, Role::Responder).unwrap();
+    reader.replicate(there, Role::Initiator).unwrap();
+    while reader.peers().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+
+    device.held.store(true, Ordering::SeqCst);
+    core.append("not announced").await.unwrap();
+    let ask = UpdateOptions::new().wait(true).timeout(Some(Duration::from_millis(300)));
+    let (asked, told) = (reader.update_with(ask).await, reader.length());
+    device.held.store(false, Ordering::SeqCst);
+    assert!(asked.is_err());
+    assert_eq!(told, 0, "the answer waits for the sync");
+    let ask = UpdateOptions::new().wait(true).timeout(Some(Duration::from_secs(20)));
+    assert!(reader.length() == 2 || reader.update_with(ask).await.unwrap());
+    assert_eq!(reader.length(), 2);
+}
+
+#[tokio::test]
+async fn with_sync_user_data_is_acknowledged_after_the_sync() {
+    let (device, core) = writer(Durability::Sync).await;
+    core.set_user_data("name", Some(b"value")).await.unwrap();
+    assert_eq!(device.syncs.load(Ordering::SeqCst), 1);
+    device.broken.store(true, Ordering::SeqCst);
+    assert_eq!(core.set_user_data("name", None).await.unwrap_err().code(), "WRITE_FAILED");
 }
 
 #[tokio::test]

@@ -1,13 +1,12 @@
-//! Cores: opening, state, sessions, events, records beside the log.
+//! Cores: opening, state, closing.
 
-use futures_util::StreamExt;
-use hypercore::{Event, Hypercore, Key, Manifest, OpenOptions, ReplicationOptions, SessionOptions};
+use hypercore::{Hypercore, Key, OpenOptions, ReplicationOptions, SessionOptions};
 use serde_json::{Value, json};
 
 use super::nothing;
 use crate::agent::Agent;
 use crate::fields::{Fields, b64};
-use crate::reply::{Failure, Result, event};
+use crate::reply::{Failure, Result};
 
 pub(super) fn core_options(fields: &Fields) -> Result<OpenOptions> {
     let mut options = OpenOptions::new()
@@ -28,15 +27,16 @@ pub(super) fn core_options(fields: &Fields) -> Result<OpenOptions> {
         replication.inflight_range = (bound(least)?, bound(most)?);
     }
     options = options.replication(replication);
-    if let Some(Value::Object(records)) = fields.0.get("userData") {
-        for (key, value) in records {
-            options = options.user_data(key, value.as_str().unwrap_or_default().as_bytes());
-        }
+    if let Some(topic) = fields.opt_hex("group")? {
+        options = options.group(topic);
+    }
+    for (key, value) in fields.records("userData")? {
+        options = options.user_data(key, value);
     }
     Ok(options)
 }
 
-fn session_options(fields: &Fields) -> Result<SessionOptions> {
+pub(super) fn session_options(fields: &Fields) -> Result<SessionOptions> {
     let mut options = SessionOptions::new();
     if let Some(writable) = fields.opt_bool("writable")? {
         options = options.writable(writable);
@@ -50,7 +50,10 @@ fn session_options(fields: &Fields) -> Result<SessionOptions> {
     if let Some(weak) = fields.opt_bool("weak")? {
         options = options.weak(weak);
     }
-    Ok(options)
+    if let Some(encryption) = fields.opt_encryption("encryption")? {
+        options = options.encryption(encryption);
+    }
+    Ok(options.exclusive(fields.flag("exclusive")?))
 }
 
 pub(super) async fn open(agent: &Agent, fields: &Fields) -> Result {
@@ -61,9 +64,7 @@ pub(super) async fn open(agent: &Agent, fields: &Fields) -> Result {
     if let Some(pair) = fields.opt_key_pair("keyPair")? {
         options = options.key_pair(pair);
     }
-    if let Some(manifest) = fields.opt_b64("manifest")? {
-        let manifest =
-            Manifest::parse(&manifest).map_err(|error| Failure::bad_argument(error.to_string()))?;
+    if let Some(manifest) = fields.manifest("manifest")? {
         options = options.manifest(manifest);
     }
     let core = match fields.opt_text("dir")? {
@@ -92,7 +93,7 @@ fn describe(id: u64, core: &Hypercore) -> Value {
         "byteLength": core.byte_length(),
         "contiguousLength": core.contiguous_length(),
         "remoteContiguousLength": core.remote_contiguous_length(),
-        "signedLength": core.length(),
+        "signedLength": core.signed_length(),
         "fork": core.fork(),
         "writable": core.writable(),
         "padding": core.padding(),
@@ -101,16 +102,6 @@ fn describe(id: u64, core: &Hypercore) -> Value {
 
 pub(super) fn state(agent: &Agent, fields: &Fields) -> Result {
     Ok(describe(fields.uint("core")?, &agent.core(fields)?))
-}
-
-pub(super) async fn session(agent: &Agent, fields: &Fields) -> Result {
-    for later in ["name", "checkout", "snapshot", "atom"] {
-        if fields.0.get(later).is_some_and(|value| !value.is_null() && *value != Value::Bool(false)) {
-            return Err(Failure::bad_argument(format!("sessions with {later} are not there yet")));
-        }
-    }
-    let session = agent.core(fields)?.session(session_options(fields)?).await?;
-    Ok(handed_out(agent, session))
 }
 
 pub(super) async fn close(agent: &Agent, fields: &Fields) -> Result {
@@ -127,48 +118,4 @@ pub(super) fn finding_peers(agent: &Agent, fields: &Fields) -> Result {
 pub(super) fn found_peers(agent: &Agent, fields: &Fields) -> Result {
     drop(agent.handles().finding.take(fields.uint("core")?));
     Ok(nothing())
-}
-
-pub(super) async fn set_user_data(agent: &Agent, fields: &Fields) -> Result {
-    let value = fields.opt_b64("value")?;
-    agent.core(fields)?.set_user_data(fields.text("key")?, value.as_deref()).await?;
-    Ok(nothing())
-}
-
-pub(super) async fn user_data(agent: &Agent, fields: &Fields) -> Result {
-    let value = agent.core(fields)?.user_data(fields.text("key")?).await?;
-    Ok(json!({ "value": value.map(|value| b64(&value)) }))
-}
-
-pub(super) fn subscribe(agent: &Agent, fields: &Fields) -> Result {
-    let (id, mut events) = (fields.uint("core")?, agent.core(fields)?.events());
-    tokio::spawn(async move {
-        while let Some(happened) = events.next().await {
-            tell(id, &happened);
-        }
-    });
-    Ok(nothing())
-}
-
-fn tell(core: u64, happened: &Event) {
-    match happened {
-        Event::Append { length, .. } => event("append", core, json!({ "length": length })),
-        Event::Download { index, byte_length, .. } => {
-            event("download", core, json!({ "index": index, "byteLength": byte_length }));
-        }
-        Event::Upload { index, byte_length, .. } => {
-            event("upload", core, json!({ "index": index, "byteLength": byte_length }));
-        }
-        Event::PeerAdd { .. } => event("peer-add", core, json!({})),
-        Event::PeerRemove { .. } => event("peer-remove", core, json!({})),
-        Event::Manifest => event("manifest", core, json!({})),
-        Event::RemoteContiguousLength { length } => {
-            event("remote-contiguous-length", core, json!({ "length": length }));
-        }
-        Event::VerificationError { reason, .. } => {
-            event("verification-error", core, json!({ "message": reason }));
-        }
-        Event::Close => event("close", core, json!({})),
-        _ => {}
-    }
 }

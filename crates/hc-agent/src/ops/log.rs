@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use futures_util::TryStreamExt;
-use hypercore::{DownloadOptions, GetOptions, Hypercore, UpdateOptions};
+use hypercore::{
+    AppendOptions, DownloadOptions, GetOptions, Hypercore, SeekOptions, TruncateOptions, UpdateOptions,
+};
 use serde_json::{Value, json};
 
 use super::nothing;
@@ -13,12 +15,17 @@ use crate::fill;
 use crate::reply::{Failure, Result};
 
 pub(super) async fn append(agent: &Agent, fields: &Fields) -> Result {
-    for later in ["maxLength", "signature", "keyPair"] {
-        if fields.0.get(later).is_some_and(|value| !value.is_null()) {
-            return Err(Failure::bad_argument(format!("append with {later} is not there yet")));
-        }
+    let mut options = AppendOptions::new();
+    if let Some(length) = fields.opt_uint("maxLength")? {
+        options = options.max_length(length);
     }
-    let appended = agent.core(fields)?.append_batch(fields.b64_list("blocks")?).await?;
+    if let Some(signature) = fields.opt_hex_bytes("signature")? {
+        options = options.signature(signature);
+    }
+    if let Some(pair) = fields.opt_key_pair("keyPair")? {
+        options = options.key_pair(pair);
+    }
+    let appended = agent.core(fields)?.append_with(fields.b64_list("blocks")?, options).await?;
     Ok(json!({ "length": appended.length, "byteLength": appended.byte_length }))
 }
 
@@ -45,7 +52,7 @@ fn get_options(fields: &Fields) -> Result<GetOptions> {
     if let Some(timeout) = fields.millis("timeout")? {
         options = options.timeout(timeout);
     }
-    Ok(options)
+    Ok(options.raw(fields.flag("raw")?).decrypt(fields.opt_bool("decrypt")?.unwrap_or(true)))
 }
 
 pub(super) async fn get(agent: &Agent, fields: &Fields) -> Result {
@@ -137,23 +144,52 @@ pub(super) fn stop_download(agent: &Agent, fields: &Fields) -> Result {
     Ok(nothing())
 }
 
-pub(super) async fn tree_hash(agent: &Agent, fields: &Fields) -> Result {
+pub(super) async fn bytes(agent: &Agent, fields: &Fields) -> Result {
+    let start = fields.opt_uint("byteOffset")?.unwrap_or(0);
     let core = agent.core(fields)?;
-    if fields.opt_uint("length")?.is_some_and(|length| length != core.length()) {
-        return Err(Failure::bad_argument("the tree hash of another length is not there yet"));
+    let mut parts = match fields.opt_uint("byteLength")? {
+        Some(length) => core.byte_stream(start..start.saturating_add(length)),
+        None => core.byte_stream(start..),
+    };
+    let mut data = Vec::new();
+    while let Some(part) = parts.try_next().await? {
+        data.extend_from_slice(&part);
     }
-    Ok(json!({ "hash": core.tree_hash().await?.to_string() }))
+    Ok(json!({ "data": b64(&data) }))
 }
 
-pub(super) async fn info(agent: &Agent, fields: &Fields) -> Result {
-    let info = agent.core(fields)?.info().await?;
-    Ok(json!({
-        "key": hex::encode(info.key.as_bytes()),
-        "discoveryKey": info.discovery_key.to_string(),
-        "length": info.length,
-        "contiguousLength": info.contiguous_length,
-        "byteLength": info.byte_length,
-        "fork": info.fork,
-        "padding": info.padding,
-    }))
+pub(super) async fn seek(agent: &Agent, fields: &Fields) -> Result {
+    let mut options = SeekOptions::new();
+    if let Some(wait) = fields.opt_bool("wait")? {
+        options = options.wait(wait);
+    }
+    if let Some(timeout) = fields.millis("timeout")? {
+        options = options.timeout(timeout);
+    }
+    let found = agent.core(fields)?.seek_with(fields.uint("bytes")?, options).await?;
+    Ok(found.map_or_else(
+        || json!({ "index": null }),
+        |(index, offset)| json!({ "index": index, "offset": offset }),
+    ))
+}
+
+pub(super) async fn truncate(agent: &Agent, fields: &Fields) -> Result {
+    let mut options = TruncateOptions::new();
+    if let Some(fork) = fields.opt_uint("fork")? {
+        options = options.fork(fork);
+    }
+    if let Some(signature) = fields.opt_hex_bytes("signature")? {
+        options = options.signature(signature);
+    }
+    if let Some(pair) = fields.opt_key_pair("keyPair")? {
+        options = options.key_pair(pair);
+    }
+    agent.core(fields)?.truncate_with(fields.uint("length")?, options).await?;
+    Ok(nothing())
+}
+
+pub(super) async fn clear(agent: &Agent, fields: &Fields) -> Result {
+    let start = fields.uint("start")?;
+    let end = fields.opt_uint("end")?.unwrap_or_else(|| start.saturating_add(1));
+    Ok(json!({ "blocks": agent.core(fields)?.clear(start..end).await? }))
 }

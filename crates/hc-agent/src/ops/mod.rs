@@ -1,8 +1,11 @@
 //! The operations, by what they act on.
 
 mod core;
+mod events;
 mod log;
 mod network;
+mod proof;
+mod session;
 mod store;
 
 use serde_json::{Value, json};
@@ -21,15 +24,31 @@ pub(crate) async fn run(agent: &Agent, op: &str, fields: &Fields) -> Result {
         "store.namespace" => store::namespace(agent, fields),
         "store.get" => store::get(agent, fields).await,
         "store.createKeyPair" => store::create_key_pair(agent, fields),
+        "group.watch" => store::watch_group(agent, fields),
+        "group.updates" => store::group_updates(agent, fields),
         "core.open" => core::open(agent, fields).await,
         "core.state" => core::state(agent, fields),
-        "core.session" => core::session(agent, fields).await,
+        "core.session" => session::session(agent, fields).await,
+        "core.commit" => session::commit(agent, fields).await,
+        "core.setKeyPair" => session::set_key_pair(agent, fields),
+        "core.setManifest" => session::set_manifest(agent, fields).await,
+        "core.setEncryption" => session::set_encryption(agent, fields),
+        "core.setGroup" => session::set_group(agent, fields).await,
         "core.close" => core::close(agent, fields).await,
-        "events.subscribe" => core::subscribe(agent, fields),
+        "core.purge" => session::purge(agent, fields).await,
+        "core.compact" => session::compact(agent, fields).await,
+        "core.recover" => session::recover(agent, fields).await,
+        "atom.create" => session::create_atom(agent, fields),
+        "atom.flush" => session::flush_atom(agent, fields).await,
+        "userData.set" => session::set_user_data(agent, fields).await,
+        "userData.get" => session::user_data(agent, fields).await,
+        "marks.start" => session::start_marking(agent, fields).await,
+        "marks.mark" => session::mark(agent, fields).await,
+        "marks.clear" => session::clear_marks(agent, fields).await,
+        "marks.sweep" => session::sweep(agent, fields).await,
+        "events.subscribe" => events::subscribe(agent, fields),
         "findingPeers.start" => core::finding_peers(agent, fields),
         "findingPeers.done" => core::found_peers(agent, fields),
-        "userData.set" => core::set_user_data(agent, fields).await,
-        "userData.get" => core::user_data(agent, fields).await,
         "append" => log::append(agent, fields).await,
         "appendMany" => log::append_many(agent, fields).await,
         "get" => log::get(agent, fields).await,
@@ -39,8 +58,16 @@ pub(crate) async fn run(agent: &Agent, op: &str, fields: &Fields) -> Result {
         "download" => log::download(agent, fields).await,
         "download.start" => log::start_download(agent, fields),
         "download.stop" => log::stop_download(agent, fields),
-        "treeHash" => log::tree_hash(agent, fields).await,
-        "info" => log::info(agent, fields).await,
+        "bytes" => log::bytes(agent, fields).await,
+        "seek" => log::seek(agent, fields).await,
+        "truncate" => log::truncate(agent, fields).await,
+        "clear" => log::clear(agent, fields).await,
+        "treeHash" => proof::tree_hash(agent, fields).await,
+        "signable" => proof::signable(agent, fields).await,
+        "missingNodes" => proof::missing_nodes(agent, fields).await,
+        "proof" => proof::proof(agent, fields).await,
+        "applyProof" => proof::apply(agent, fields).await,
+        "info" => session::info(agent, fields).await,
         "peers" => network::peers(agent, fields),
         "replicate.listen" => network::listen(agent, fields).await,
         "replicate.connect" => network::connect(agent, fields).await,

@@ -1,14 +1,15 @@
 //! Stores.
 
 use corestore::{Corestore, Target};
-use hypercore::{DiscoveryKey, Durability, Key, Manifest, Namespace};
+use futures_util::StreamExt;
+use hypercore::{DiscoveryKey, Durability, Key, Namespace};
 use serde_json::json;
 
 use super::core::{core_options, handed_out};
 use super::nothing;
 use crate::agent::Agent;
 use crate::fields::Fields;
-use crate::reply::{Failure, Result};
+use crate::reply::{Failure, Result, event};
 
 pub(super) async fn open(agent: &Agent, fields: &Fields) -> Result {
     let mut builder = Corestore::builder();
@@ -85,9 +86,7 @@ fn target(fields: &Fields) -> Result<Target> {
     if let Some(pair) = fields.opt_key_pair("keyPair")? {
         return Ok(Target::KeyPair(pair));
     }
-    if let Some(manifest) = fields.opt_b64("manifest")? {
-        let manifest =
-            Manifest::parse(&manifest).map_err(|error| Failure::bad_argument(error.to_string()))?;
+    if let Some(manifest) = fields.manifest("manifest")? {
         return Ok(Target::Manifest(Box::new(manifest)));
     }
     match fields.opt_hex("discoveryKey")? {
@@ -107,4 +106,24 @@ pub(super) async fn dump(fields: &Fields) -> Result {
     let entries: Vec<[String; 2]> =
         entries.into_iter().map(|(key, value)| [hex::encode(key), hex::encode(value)]).collect();
     Ok(json!({ "entries": entries }))
+}
+
+pub(super) fn group_updates(agent: &Agent, fields: &Fields) -> Result {
+    let updates = agent.store(fields)?.group_updates(&fields.hex("topic")?, 0)?;
+    let updates: Vec<String> = updates.iter().map(|key| hex::encode(key.as_bytes())).collect();
+    Ok(json!({ "updates": updates }))
+}
+
+pub(super) fn watch_group(agent: &Agent, fields: &Fields) -> Result {
+    let (mut updates, topic) = (Box::pin(agent.store(fields)?.watch_groups()), fields.hex::<32>("topic")?);
+    tokio::spawn(async move {
+        while let Some(update) = updates.next().await {
+            if update.topic == topic {
+                let key = hex::encode(update.key.as_bytes());
+                let fields = json!({ "topic": hex::encode(topic), "key": key, "length": update.length, "fork": update.fork });
+                event("group", None, fields);
+            }
+        }
+    });
+    Ok(nothing())
 }

@@ -71,6 +71,20 @@ impl Encode for Data {
 }
 
 impl Data {
+    /// The message by itself, for a proof that goes another way than over a channel.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.to_vec()
+    }
+
+    /// Reads what [`to_bytes`](Self::to_bytes) made.
+    ///
+    /// # Errors
+    /// If it is no such message.
+    pub fn from_bytes(bytes: &Bytes) -> Result<Self, DecodeError> {
+        Self::decode_from(bytes, &mut Reader::new(bytes))
+    }
+
     /// Reads a message that lies within `frame`.
     pub(crate) fn decode_from(frame: &Bytes, reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let flags = reader.uint()?;

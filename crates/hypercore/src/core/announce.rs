@@ -37,6 +37,11 @@ impl Core {
         }
     }
 
+    /// Whether there may be a head that a power loss would take away.
+    pub(crate) fn may_have_unsynced(&self) -> bool {
+        !self.0.storage.is_synced()
+    }
+
     /// Takes note that our own log was cut, which peers hear of at once: the caller can wait for the device.
     pub(super) fn announce_cut(&self, length: u64, fork: u64) {
         let announcer = &self.0.announcer;

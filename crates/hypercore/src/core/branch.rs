@@ -401,7 +401,7 @@ impl Core {
             }
         };
         let verifier = of_core.verifier().cloned();
-        let state = State::load_session(&disk, of_core.auth().clone(), verifier)?;
+        let state = State::load_session(&disk, of_core.auth().clone(), verifier)?.beside(&state)?;
         if let Some(open) = open {
             // the name begins anew for everybody who has it open
             *open.now.write() = Now { state, disk };

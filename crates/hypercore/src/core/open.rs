@@ -109,6 +109,9 @@ impl Core {
             None => create(&storage, name, options)?,
         };
         let auth = agree(&storage, &disk, options)?;
+        if !storage.is_read_only() {
+            storage.store().migrate_core(&auth.discovery_key)?;
+        }
         if options.overwrite {
             let mut write = disk.write();
             write.reset();
@@ -118,7 +121,11 @@ impl Core {
         let verifier = verifier_of(auth.key, auth.manifest.as_ref());
         let (key, discovery_key) = (auth.key, auth.discovery_key);
         let state = State::load(&disk, auth, verifier)?;
-        Ok(Self::assemble(storage, disk, key, discovery_key, state, options, alone))
+        let core = Self::assemble(storage, disk, key, discovery_key, state, options, alone);
+        if let Some(topic) = &options.group {
+            core.set_group(topic)?;
+        }
+        Ok(core)
     }
 
     fn assemble(

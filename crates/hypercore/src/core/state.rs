@@ -8,7 +8,7 @@ use hc_tree::bitfield::BitChange;
 use hc_tree::{LocalBitfield, TreeHead};
 
 use super::known_nodes::KnownNodes;
-use crate::Result;
+use crate::{Error, Result};
 
 /// The numbers of a core at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,6 +65,16 @@ impl State {
     /// What is stored of a named session, which has no bitfield.
     pub(super) fn load_session(disk: &CoreStorage, auth: Auth, verifier: Option<Verifier>) -> Result<Self> {
         Self::without_blocks(disk, auth, verifier)
+    }
+
+    /// A named session goes on from this log, whatever fork it was left on: so it can be committed. Its heads are stored with
+    /// the signature of the log where it has the same length. As npm hypercore 11.37.1, `lib/session-state.js` (`createSession`).
+    pub(super) fn beside(self, log: &Self) -> Result<Self> {
+        let head = TreeHead::from_roots(log.head.fork(), self.head.roots().to_vec());
+        let head = head.map_err(|_| Error::Internal("the roots of a log are no roots"))?;
+        let same = head.length() == log.head.length();
+        let signature = if same { log.signature.clone() } else { Vec::new() };
+        Ok(Self { head, signature, ..self })
     }
 
     fn without_blocks(disk: &CoreStorage, auth: Auth, verifier: Option<Verifier>) -> Result<Self> {

@@ -46,7 +46,7 @@ impl Reader {
                     Err(error) => connection.end(Some(Error::Connection(error.to_string()))),
                 },
             }
-            self.answer_requests();
+            self.answer_requests().await;
         }
         self.detach_all();
     }
@@ -157,13 +157,13 @@ impl Reader {
         }
     }
 
-    fn answer_requests(&self) {
+    async fn answer_requests(&self) {
         loop {
             let jobs = self.connection.next_serves();
             if jobs.is_empty() {
                 return;
             }
-            super::serving::answer(&jobs);
+            super::serving::answer(&jobs).await;
         }
     }
 

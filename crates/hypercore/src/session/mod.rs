@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use info::Info;
 pub use network::FindingPeers;
+pub use proofs::{decode_proof, encode_proof};
 
 use crate::atom::Atom;
 use crate::core::{Branch, Core, NamedOptions, Peer, Signer, Status};

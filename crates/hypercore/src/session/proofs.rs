@@ -3,7 +3,9 @@
 //! Follows npm hypercore 11.37.1, `index.js` (`treeHash`, `signable`, `proof`, `applyProof`, `verifyFullyRemote`). Its `proof`
 //! fails with a seek in it; here it does not.
 
+use bytes::Bytes;
 use hc_crypto::{Hash, Signer};
+use hc_protocol::wire::Data;
 use hc_tree::{Proof, ProofRequest};
 
 use super::Hypercore;
@@ -101,4 +103,19 @@ impl From<hc_tree::RequestError> for Error {
     fn from(error: hc_tree::RequestError) -> Self {
         Self::BadArgument(error.to_string())
     }
+}
+
+/// A proof as bytes, as peers send it: to be handed over some other way than a connection.
+#[must_use]
+pub fn encode_proof(proof: &Proof) -> Vec<u8> {
+    Data::from(proof.clone()).to_bytes()
+}
+
+/// The proof that [`encode_proof`] made these bytes of. Nothing of it is verified.
+///
+/// # Errors
+/// [`Error::BadArgument`] if they are none.
+pub fn decode_proof(bytes: &[u8]) -> Result<Proof> {
+    let data = Data::from_bytes(&Bytes::copy_from_slice(bytes));
+    data.map(Proof::from).map_err(|error| Error::BadArgument(format!("not a proof: {error}")))
 }

@@ -45,7 +45,14 @@ impl Hypercore {
             self.mark(index..=index).await?;
         }
         let Some(block) = self.stored_or_fetched(index, options).await? else { return Ok(None) };
-        if options.raw { Ok(Some(block)) } else { self.decrypted(index, block).await.map(Some) }
+        if options.raw {
+            return Ok(Some(block));
+        }
+        if options.sealed {
+            let padding = usize::try_from(self.padding()).unwrap_or(usize::MAX);
+            return Ok(Some(block.slice(padding.min(block.len())..)));
+        }
+        self.decrypted(index, block).await.map(Some)
     }
 
     async fn stored_or_fetched(&self, index: u64, options: GetOptions) -> Result<Option<Bytes>> {

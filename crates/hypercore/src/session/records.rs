@@ -20,9 +20,10 @@ impl Hypercore {
             return Ok(());
         }
         match self.branch() {
-            None => self.core().set_user_data(key, value),
-            Some(branch) => branch.set_user_data(key, value),
+            None => self.core().set_user_data(key, value)?,
+            Some(branch) => branch.set_user_data(key, value)?,
         }
+        self.core().acknowledged().await
     }
 
     /// A record beside the log.
@@ -62,7 +63,7 @@ impl Hypercore {
         write.local(key, value);
         disk.commit(write)?;
         self.core().storage().committed();
-        Ok(())
+        self.core().acknowledged().await
     }
 
     /// A record of this machine's.

@@ -1,0 +1,206 @@
+//! Actions on named sessions, snapshots and atoms.
+
+use hc_interop::json;
+
+use super::changes::{chosen, keep, set_user_data};
+use super::part::Step;
+use super::script::{Done, Script};
+use super::world::{Head, Session, blocks};
+
+const NAMES: [&str; 3] = ["s", "t", "long name of a session"];
+/// What a script has open at most.
+const MAX_SNAPSHOTS: usize = 3;
+
+pub(super) fn open(script: &mut Script<'_>) -> Done {
+    let Some((at, core, head)) = chosen(script) else { return Ok(()) };
+    let name = script.random.pick(&NAMES).copied().unwrap_or("s");
+    let is_open = script.world.logs.get(at).is_some_and(|log| log.sessions.iter().any(|s| s.name == name));
+    if is_open {
+        return Ok(());
+    }
+    let symbol = script.world.fresh("session");
+    let mut fields = json!({ "core": core, "name": name });
+    // Node sets a session that goes back to fork 0, where it cannot be committed to a log on another one
+    if script.random.once_in(4) && head.fork == 0 {
+        fields["checkout"] = json!(script.random.below(head.length + 1));
+    }
+    // what became of one that the log was cut beneath is a matter of chance
+    let mixed = script.world.logs.get(at).is_some_and(|log| log.shared.get(name) == Some(&None));
+    if mixed || script.random.once_in(6) {
+        fields["overwrite"] = json!(true);
+    }
+    let Ok(opened) = script.step(&Step::new("core.session", fields).giving(&symbol))? else { return Ok(()) };
+    if let Some(log) = script.world.logs.get_mut(at) {
+        // one that was resumed may have been truncated before
+        let head = Head::of(&opened);
+        let truncated = head.fork != log.base.fork;
+        log.shared.insert(name, Some(head.signed_length));
+        log.sessions.push(Session { symbol, name, head, truncated, mixed: false });
+    }
+    Ok(())
+}
+
+/// A named session by chance: its log, its place there, and how steps name it. None that the log was cut beneath.
+fn any_session(script: &mut Script<'_>) -> Option<(usize, usize, String, Head)> {
+    let at = script.any_log();
+    let count = script.world.logs.get(at)?.sessions.len();
+    let place = usize::try_from(script.random.below(count as u64)).ok()?;
+    let session = script.world.logs.get(at)?.sessions.get(place).filter(|session| !session.mixed)?;
+    Some((at, place, session.symbol.clone(), session.head))
+}
+
+fn keep_session(script: &mut Script<'_>, at: usize, place: usize, head: Head, truncated: bool) {
+    let Some(log) = script.world.logs.get_mut(at) else { return };
+    if let Some(session) = log.sessions.get_mut(place) {
+        session.head = head;
+        session.truncated |= truncated;
+        log.shared.insert(session.name, Some(head.signed_length));
+    }
+}
+
+pub(super) fn append(script: &mut Script<'_>) -> Done {
+    let Some((at, place, core, _)) = any_session(script) else { return Ok(()) };
+    if script.random.once_in(8) {
+        return set_user_data(script, &core);
+    }
+    let step = Step::new("append", json!({ "core": core, "blocks": blocks(&mut script.random) }));
+    let (_, head) = script.change(&step, &core)?;
+    keep_session(script, at, place, head, false);
+    Ok(())
+}
+
+pub(super) fn truncate(script: &mut Script<'_>) -> Done {
+    let Some((at, place, core, head)) = any_session(script) else { return Ok(()) };
+    let length = script.random.below(head.length + 1);
+    let (_, head) =
+        script.change(&Step::new("truncate", json!({ "core": core, "length": length })), &core)?;
+    keep_session(script, at, place, head, true);
+    Ok(())
+}
+
+pub(super) fn commit(script: &mut Script<'_>) -> Done {
+    let Some((at, place, core, head)) = any_session(script) else { return Ok(()) };
+    let Some(log) = script.world.logs.get(at) else { return Ok(()) };
+    let (base, base_core) = (log.base, log.symbol.clone());
+    if log.sessions.get(place).is_none_or(|session| session.truncated || session.head.fork != base.fork) {
+        return Ok(());
+    }
+    let mut length = head.length;
+    let mut fields = json!({ "core": base_core, "session": core });
+    if script.random.once_in(3) && head.length > base.length {
+        length = script.random.between(base.length, head.length);
+        fields["length"] = json!(length);
+    }
+    // after a commit that changes nothing Node has no signature any more, and leaves updates of groups behind
+    if length == base.length {
+        return Ok(());
+    }
+    let (_, head) = script.change(&Step::new("core.commit", fields), &base_core)?;
+    keep(script, at, head);
+    let head = script.state(&core)?;
+    keep_session(script, at, place, head, false);
+    Ok(())
+}
+
+/// In atoms Node leaves updates of groups behind that nothing takes away again, and which ones is a matter of milliseconds.
+fn is_grouped(script: &Script<'_>, at: usize) -> bool {
+    script.world.logs.get(at).is_some_and(|log| log.grouped)
+}
+
+pub(super) fn close(script: &mut Script<'_>) -> Done {
+    let Some((at, place, core, _)) = any_session(script) else { return Ok(()) };
+    script
+        .step(&Step::new("core.close", json!({ "core": core })))?
+        .map_err(|code| format!("close: {code}"))?;
+    if let Some(log) = script.world.logs.get_mut(at) {
+        log.sessions.remove(place);
+    }
+    Ok(())
+}
+
+/// One atom over one or more logs: nothing is seen before it is flushed, everything after.
+pub(super) fn atom(script: &mut Script<'_>) -> Done {
+    let atom = script.world.fresh("atom");
+    let create = Step::new("atom.create", json!({ "store": "$store" })).giving(&atom);
+    script.step(&create)?.map_err(|code| format!("atom.create says {code}"))?;
+    let first = script.any_log();
+    let both = script.random.once_in(3);
+    let flushed = !script.random.once_in(8);
+    let mut sessions = Vec::new();
+    for at in 0..script.world.logs.len() {
+        if (at != first && !both) || is_grouped(script, at) {
+            continue;
+        }
+        let Some(base) = script.world.logs.get(at).map(|log| log.symbol.clone()) else { continue };
+        let symbol = script.world.fresh("atomic");
+        let fields = json!({ "core": base, "atom": atom });
+        let opened = script.step(&Step::new("core.session", fields).giving(&symbol))?;
+        opened.map_err(|code| format!("a session of an atom says {code}"))?;
+        let snapshots = script.world.logs.get(at).is_some_and(|log| !log.snapshots.is_empty());
+        let cut = in_atom(script, &symbol, flushed || !snapshots)?;
+        script.state(&base)?;
+        if let (Some(log), Some(length)) = (script.world.logs.get_mut(at).filter(|_| flushed), cut) {
+            log.cut(length);
+        }
+        sessions.push((at, base, symbol));
+    }
+    if flushed {
+        script
+            .step(&Step::new("atom.flush", json!({ "atom": atom })))?
+            .map_err(|code| format!("flush: {code}"))?;
+    }
+    for (at, base, symbol) in sessions {
+        let head = script.state(&base)?;
+        keep(script, at, head);
+        script
+            .step(&Step::new("core.close", json!({ "core": symbol })))?
+            .map_err(|code| format!("close: {code}"))?;
+    }
+    Ok(())
+}
+
+/// To which length the log was cut in the atom. Cuts come first if there are any: Node leaves the hint of an append behind that the same atom takes away again. And its
+/// snapshots notice when a log is cut in an atom that then is never flushed: this can be left out.
+fn in_atom(script: &mut Script<'_>, core: &str, mut may_cut: bool) -> Result<Option<u64>, String> {
+    let (mut head, mut cut) = (script.state(core)?, None);
+    for _ in 0..script.random.between(1, 4) {
+        let step = match script.random.below(6) {
+            0 => {
+                set_user_data(script, core)?;
+                continue;
+            }
+            1 if may_cut => {
+                let length = head.length.saturating_sub(script.random.below(5));
+                cut = Some(length);
+                Step::new("truncate", json!({ "core": core, "length": length }))
+            }
+            _ => {
+                may_cut = false;
+                Step::new("append", json!({ "core": core, "blocks": blocks(&mut script.random) }))
+            }
+        };
+        head = script.change(&step, core)?.1;
+    }
+    Ok(cut)
+}
+
+pub(super) fn snapshot(script: &mut Script<'_>) -> Done {
+    let Some((at, core, _)) = chosen(script) else { return Ok(()) };
+    let taken = script.world.logs.get(at).map(|log| log.snapshots.clone()).unwrap_or_default();
+    if taken.len() < MAX_SNAPSHOTS {
+        let symbol = script.world.fresh("snapshot");
+        let step = Step::new("core.session", json!({ "core": core, "snapshot": true })).giving(&symbol);
+        script.step(&step)?.map_err(|code| format!("a snapshot says {code}"))?;
+        if let Some(log) = script.world.logs.get_mut(at) {
+            log.snapshots.push(symbol);
+        }
+    }
+    let marking = script.world.logs.get(at).is_some_and(|log| log.marking);
+    let Some(core) = script.random.pick(&taken).cloned().filter(|_| !marking) else { return Ok(()) };
+    let head = script.state(&core)?;
+    for _ in 0..3 {
+        let index = script.random.below(head.length + 2);
+        script.step(&Step::new("get", json!({ "core": core, "index": index, "wait": false })))?.ok();
+    }
+    Ok(())
+}
