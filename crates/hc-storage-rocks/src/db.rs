@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -15,8 +15,8 @@ use rocksdb::{ColumnFamily, DB, ReadOptions};
 
 use crate::device_file::DeviceFile;
 use crate::options::{self, COLUMN_FAMILY};
-use crate::session_id;
 use crate::snapshot::Snapshot;
+use crate::{manifest_seal, session_id};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -35,7 +35,8 @@ struct Open {
     db: Arc<DB>,
     /// Options of reading one value: made once, since each is an allocation.
     point: ReadOptions,
-    _device: Option<DeviceFile>,
+    /// The lock and the store's folder, if this writes.
+    device: Option<(DeviceFile, PathBuf)>,
 }
 
 impl RocksKv {
@@ -51,10 +52,11 @@ impl RocksKv {
         let path = dir.join("db");
         make_private(&path)?;
         sync_names(dir)?;
+        manifest_seal::check(dir)?;
         session_id::renew(&path)?;
         let db = DB::open_cf_descriptors(&options::database(), &path, options::column_families());
         let db = db.map_err(|error| StorageError::io("opening the database", error))?;
-        Ok(Self::over(db, Some(device)))
+        Ok(Self::over(db, Some((device, dir.to_owned()))))
     }
 
     /// Opens a directory for reading, as it is now, also while another process has it open for writing. Takes no lock and
@@ -64,6 +66,7 @@ impl RocksKv {
     /// [`StorageError::Io`] if there is no database.
     pub fn open_read_only(dir: &Path) -> Result<Self> {
         refuse_older(dir)?;
+        manifest_seal::check(dir)?;
         let mut database = options::database();
         database.create_if_missing(false);
         database.create_missing_column_families(false);
@@ -73,9 +76,9 @@ impl RocksKv {
         Ok(Self::over(db, None))
     }
 
-    fn over(db: DB, device: Option<DeviceFile>) -> Self {
+    fn over(db: DB, device: Option<(DeviceFile, PathBuf)>) -> Self {
         let read_only = device.is_none();
-        let open = Open { db: Arc::new(db), point: ReadOptions::default(), _device: device };
+        let open = Open { db: Arc::new(db), point: ReadOptions::default(), device };
         Self {
             open: RwLock::new(Some(open)),
             read_only,
@@ -255,7 +258,14 @@ impl Kv for RocksKv {
         for snapshot in self.snapshots.lock().drain(..).filter_map(|held| held.upgrade()) {
             snapshot.release();
         }
-        drop(open);
+        let Some(Open { db, point, device }) = open else { return Ok(()) };
+        drop(point);
+        let closed = Arc::into_inner(db).map(drop).is_some();
+        if let (true, Some((_, dir))) = (closed, &device) {
+            manifest_seal::leave(dir);
+        }
+        // the lock is the last to go
+        drop(device);
         Ok(())
     }
 }
