@@ -15,8 +15,8 @@ use rocksdb::{ColumnFamily, DB, ReadOptions};
 
 use crate::device_file::DeviceFile;
 use crate::options::{self, COLUMN_FAMILY};
-use crate::session_id;
 use crate::snapshot::Snapshot;
+use crate::{manifest_seal, session_id};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -110,6 +110,7 @@ impl RocksKv {
     /// [`StorageError::Io`] if there is no database.
     pub fn open_read_only(dir: &Path) -> Result<Self> {
         refuse_older(dir)?;
+        manifest_seal::check(dir)?;
         let mut database = options::database();
         database.create_if_missing(false);
         database.create_missing_column_families(false);
@@ -146,6 +147,7 @@ impl Open {
         let path = dir.join("db");
         make_private(&path)?;
         sync_names(dir)?;
+        manifest_seal::check(dir)?;
         session_id::renew(&path)?;
         let db = DB::open_cf_descriptors(&options::database(), &path, options::column_families());
         let db = db.map_err(|error| StorageError::io("opening the database", error))?;
@@ -351,7 +353,14 @@ impl Kv for RocksKv {
         for snapshot in self.snapshots.lock().drain(..).filter_map(|held| held.upgrade()) {
             snapshot.release();
         }
-        drop(open);
+        let Some(Open { db, point, _device: device, scratch }) = open else { return Ok(()) };
+        drop(point);
+        let closed = Arc::into_inner(db).map(drop).is_some();
+        if closed && device.is_some() {
+            manifest_seal::leave(&self.dir);
+        }
+        // the lock is the last to go
+        drop((scratch, device));
         Ok(())
     }
 }
