@@ -159,7 +159,7 @@ pub(super) fn atom(script: &mut Script<'_>) -> Done {
     Ok(())
 }
 
-/// To which length the log was cut in the atom. Cuts come first if there are any: Node leaves the hint of an append behind that the same atom takes away again. And its
+/// To which length the log was cut in the atom. There is at most one cut, and it comes first: Node leaves the hint of an append behind that the same atom takes away again. And its
 /// snapshots notice when a log is cut in an atom that then is never flushed: this can be left out.
 fn in_atom(script: &mut Script<'_>, core: &str, mut may_cut: bool) -> Result<Option<u64>, String> {
     let (mut head, mut cut) = (script.state(core)?, None);
@@ -171,7 +171,7 @@ fn in_atom(script: &mut Script<'_>, core: &str, mut may_cut: bool) -> Result<Opt
             }
             1 if may_cut => {
                 let length = head.length.saturating_sub(script.random.below(5));
-                cut = Some(length);
+                (cut, may_cut) = (Some(length), false);
                 Step::new("truncate", json!({ "core": core, "length": length }))
             }
             _ => {
