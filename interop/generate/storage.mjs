@@ -91,7 +91,6 @@ function recordVectors() {
       add('store-head-v1', '@corestore/head', { version: 1, allocated, seed, defaultDiscoveryKey })
     }
   }
-  add('store-head-v1', '@corestore/head', { version: 1, allocated: null, seed: null, defaultDiscoveryKey: null })
   for (const alias of [null, { name: 'log', namespace: fill(4) }]) {
     for (const version of [1, 2]) {
       add('core', '@corestore/core', { version, corePointer: 1, dataPointer: 300, alias })

@@ -32,7 +32,7 @@ const LAYERS: &[(&str, bool, &[&str])] = &[
         &["compact-encoding-rs", "hc-crypto", "hc-tree", "hc-storage", "hc-protocol", "hc-replicator"],
     ),
     ("hc-agent", false, &["corestore", "hypercore"]),
-    ("hc-torture", false, &["hc-crypto", "hc-tree", "corestore", "hypercore"]),
+    ("hc-torture", false, &["hc-crypto", "corestore", "hypercore"]),
     ("hc-interop", false, &[]),
     ("hc-raw", false, &["hc-crypto", "hc-tree", "hc-storage", "hc-storage-rocks", "hc-protocol"]),
     ("xtask", false, &["hc-interop"]),

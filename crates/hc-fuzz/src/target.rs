@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use bytes::Bytes;
 use compact_encoding::{Decode, DecodeError, Encode, Reader};
 
 use crate::probe::{FREE, PER_BYTE, Probe};
@@ -125,6 +126,28 @@ pub fn stable<T: for<'a> Decode<'a> + Encode>(probe: &mut Probe, input: &[u8]) -
             bytes
         },
     )
+}
+
+/// As [`stable`], for a value whose parts may be slices of the input.
+pub fn stable_in_frame<T: Encode>(
+    probe: &mut Probe,
+    input: &[u8],
+    read: fn(&Bytes, &mut Reader<'_>) -> Result<T, DecodeError>,
+) -> Verdict {
+    let frame = Bytes::copy_from_slice(input);
+    let mut reader = Reader::new(&frame);
+    let value = match probe.watch(|| read(&frame, &mut reader)) {
+        Ok(value) => value,
+        Err(error) => return Verdict::Refused(error.class()),
+    };
+    let encoded = Bytes::from(value.to_vec());
+    match read(&encoded, &mut Reader::new(&encoded)) {
+        Err(error) => Verdict::Broken(format!("what it wrote is refused: {error:?}")),
+        Ok(value) if value.to_vec() != encoded => {
+            Verdict::Broken("it is written in another way the next time".into())
+        }
+        Ok(_) => Verdict::Accepted(value_class(&encoded, reader.position())),
+    }
 }
 
 /// As [`stable`], with functions.

@@ -232,6 +232,23 @@ impl CoreStorage {
         failed.map_or(Ok(blocks), Err)
     }
 
+    /// How many blocks from `start` on and before `end` follow each other without a hole.
+    ///
+    /// # Errors
+    /// If they could not be read.
+    pub(crate) fn run_of_blocks(&self, start: u64, end: u64) -> Result<u64> {
+        let data = self.data_of_block(start);
+        let mut next = start;
+        self.kv.scan(&keys::block(data, start), &keys::block(data, end), &mut |key, _| {
+            if keys::parse_block(key) != Ok(next) {
+                return ControlFlow::Break(());
+            }
+            next = next.saturating_add(1);
+            ControlFlow::Continue(())
+        })?;
+        Ok(next.saturating_sub(start))
+    }
+
     /// A tree node, if it is stored.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //! | [`records`] | every record of a store, as bytes |
 //! | [`Store`] | the store: its counters, its cores by discovery key and by name |
 //! | [`CoreStorage`] | one core: typed reads |
+//! | [`audit`](mod@audit) | whether everything in a store fits together, and repairs |
 //! | [`CoreWrite`] | one core: a change that becomes one write batch |
 //!
 //! **Atomicity.** A [`WriteBatch`] is committed whole or not at all. Every change of a core is one batch. Tree nodes, blocks
@@ -20,6 +21,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used))]
 
 mod atom;
+pub mod audit;
 #[cfg(feature = "test-util")]
 pub mod conformance;
 mod core_storage;

@@ -5,7 +5,7 @@
 //!
 //! Follows npm index-encoder 3.4.0, `index.js` (`UINT`, `STRING`).
 
-use compact_encoding::{DecodeError, Reader};
+use compact_encoding::{DecodeError, MAX_SAFE_UINT, Reader};
 use smallvec::SmallVec;
 
 /// Bytes of a key.
@@ -45,14 +45,21 @@ pub(crate) fn put_text(out: &mut KeyBytes, text: &[u8]) {
     out.extend_from_slice(&[0, 1]);
 }
 
+/// An integer of a key. One above 2^53 - 1 is none: what comes after every integer stands only at the end of a range.
 pub(crate) fn read_uint(reader: &mut Reader<'_>) -> Result<u64, DecodeError> {
-    Ok(match reader.uint8()? {
-        0xfc => u64::from(u16::from_be_bytes(reader.array()?)),
-        0xfd => u64::from(u32::from_be_bytes(reader.array()?)),
-        0xfe => u64::from_be_bytes(reader.array()?),
-        0xff => u64::MAX,
-        small => u64::from(small),
-    })
+    let at = reader.position();
+    match reader.uint8()? {
+        0xfc => Ok(u64::from(u16::from_be_bytes(reader.array()?))),
+        0xfd => Ok(u64::from(u32::from_be_bytes(reader.array()?))),
+        0xfe => safe(at, u64::from_be_bytes(reader.array()?)),
+        0xff => safe(at, u64::MAX),
+        small => Ok(u64::from(small)),
+    }
+}
+
+/// A number of eight bytes, which Node reads up to 2^53 - 1 as well.
+pub(crate) const fn safe(at: usize, value: u64) -> Result<u64, DecodeError> {
+    if value > MAX_SAFE_UINT { Err(DecodeError::TooLarge { at, value }) } else { Ok(value) }
 }
 
 pub(crate) fn read_text(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
@@ -96,7 +103,9 @@ mod tests {
         fn o1_integers_sort_as_their_bytes(a: u64, b: u64, shift in 0..64_u32) {
             let (a, b) = (a >> shift, b >> shift);
             prop_assert_eq!(a.cmp(&b), uint(a).cmp(&uint(b)));
-            prop_assert_eq!(read_uint(&mut Reader::new(&uint(a))), Ok(a));
+            let read = read_uint(&mut Reader::new(&uint(a)));
+            prop_assert_eq!(read.is_ok(), a <= MAX_SAFE_UINT);
+            prop_assert!(read.is_err() || read == Ok(a));
         }
 
         #[test]
@@ -109,6 +118,14 @@ mod tests {
             let _ = read_text(&mut Reader::new(&bytes));
             let _ = read_uint(&mut Reader::new(&bytes));
         }
+    }
+
+    #[test]
+    fn regression_what_comes_after_every_integer_is_none() {
+        let infinity = Err(DecodeError::TooLarge { at: 0, value: u64::MAX });
+        assert_eq!(read_uint(&mut Reader::new(&[0xff])), infinity);
+        assert_eq!(read_uint(&mut Reader::new(&uint(MAX_SAFE_UINT))), Ok(MAX_SAFE_UINT));
+        assert!(read_uint(&mut Reader::new(&uint(MAX_SAFE_UINT + 1))).is_err());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::dependencies::Dependencies;
 use crate::error::StorageError;
 use crate::keys;
 use crate::kv::{Kv, WriteBatch};
-use crate::limits::MAX_DEPENDENCIES;
+use crate::limits::{MAX_DEPENDENCIES, MAX_SESSIONS};
 use crate::records::{
     Alias, Auth, CoreRecord, Dependency, GroupRecord, HeadRecord, Session, StoreHead, StoredKeyPair, VERSION,
 };
@@ -62,6 +62,28 @@ impl Store {
             }
         };
         Ok(Self { kv, head: Mutex::new(head) })
+    }
+
+    /// The store as it is at this moment. It can be read only.
+    ///
+    /// # Errors
+    /// As [`Kv::snapshot`].
+    pub fn snapshot(&self) -> Result<Self> {
+        Self::open(self.kv.snapshot()?)
+    }
+
+    pub(crate) fn head(&self) -> StoreHead {
+        self.head.lock().clone()
+    }
+
+    /// Reads the counters again: another process may have written them.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn reload(&self) -> Result<()> {
+        let fresh = Self::open(Arc::clone(&self.kv))?;
+        *self.head.lock() = fresh.head();
+        Ok(())
     }
 
     /// The engine.
@@ -282,6 +304,10 @@ impl Store {
                 }
                 batch.delete(keys::head(data));
                 data
+            }
+            None if sessions.0.len() >= MAX_SESSIONS => {
+                let what = format!("a core has at most {MAX_SESSIONS} named sessions");
+                return Err(StorageError::Unsupported(what));
             }
             None => {
                 let data = next.datas;

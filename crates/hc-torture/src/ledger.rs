@@ -68,10 +68,7 @@ pub(crate) fn settle(
     let (mut acknowledged, mut in_doubt_done) = (0, 0);
     for (number, op) in script.ops.iter().enumerate() {
         let parts = parts(lines, number);
-        let ack = lines.iter().find_map(|line| match line {
-            Line::Ack { op, length } if *op == number => Some(*length),
-            _ => None,
-        });
+        let ack = acked(lines, number);
         acknowledged += usize::from(ack.is_some());
         match (op, ack) {
             (Op::Concurrent { core, id, len, .. }, _) if !parts.is_empty() => {
@@ -95,7 +92,7 @@ pub(crate) fn settle(
 /// What changes a store while an operation is carried out, in order, for a worker that finished.
 pub(crate) fn steps(op: &Op, number: usize, lines: &[Line]) -> Vec<Step> {
     match op {
-        Op::Flush | Op::Reopen => Vec::new(),
+        Op::Flush | Op::Reopen | Op::Compact { .. } => Vec::new(),
         Op::Concurrent { core, id, len, .. } => {
             let (core, id, len) = (*core, *id, *len);
             let step = |(_, place)| {
@@ -103,7 +100,7 @@ pub(crate) fn steps(op: &Op, number: usize, lines: &[Line]) -> Vec<Step> {
             };
             parts(lines, number).into_iter().map(step).collect()
         }
-        Op::Append { .. } | Op::UserData { .. } => {
+        _ => {
             let op = op.clone();
             vec![Box::new(move |model: &mut Model| model.apply(&op))]
         }
@@ -112,6 +109,102 @@ pub(crate) fn steps(op: &Op, number: usize, lines: &[Line]) -> Vec<Step> {
 
 /// One change of a store.
 pub(crate) type Step = Box<dyn Fn(&mut Model)>;
+
+/// Whether a store shows what it may after a worker ran the whole script and some operations failed. One that failed may have
+/// happened all the same; what others said later, and what is there in the end, must agree on it. How many were acknowledged.
+pub(crate) fn explain(script: &Script, lines: &[Line], view: &View) -> Result<usize, String> {
+    // with each, how many operations that failed it takes for done
+    let mut guesses = vec![(0_usize, Model::new(script.cores))];
+    let mut acknowledged = 0;
+    for (number, op) in script.ops.iter().enumerate() {
+        let mut next: Vec<(usize, Model)> = Vec::new();
+        let acked = acked(lines, number);
+        acknowledged += usize::from(acked.is_some());
+        let parts = parts(lines, number);
+        let mut why = String::new();
+        for (taken, model) in guesses {
+            let mut done = model.clone();
+            let told = match op {
+                Op::Concurrent { core, id, len, .. } => {
+                    apply_parts(&mut done, (*core, *id, *len), &parts, view).map(|()| done.settle(op, view))
+                }
+                _ => {
+                    done.apply(op);
+                    Ok(())
+                }
+            };
+            match (acked, told) {
+                (Some(length), Ok(())) => match check_length(&done, op, length) {
+                    Ok(()) => next.push((taken, done)),
+                    Err(differs) => why = differs,
+                },
+                (None, Ok(())) if may_have_happened(lines, number) && done != model => {
+                    next.extend(with_others(&model, op, &parts, view, taken));
+                    next.push((taken + 1, done));
+                    if parts.is_empty() {
+                        next.push((taken, model));
+                    }
+                }
+                (None, Ok(())) => next.push((taken, model)),
+                (_, Err(differs)) => why = differs,
+            }
+        }
+        if next.is_empty() {
+            return Err(why);
+        }
+        next.sort_by_key(|(taken, _)| *taken);
+        next.dedup();
+        next.truncate(MOST_GUESSES);
+        guesses = next;
+    }
+    let compared: Vec<_> = guesses.iter().map(|(_, model)| model.compare(view)).collect();
+    if compared.iter().any(Result::is_ok) {
+        return Ok(acknowledged);
+    }
+    compared.into_iter().next().unwrap_or(Ok(())).map(|()| acknowledged)
+}
+
+/// Of appends at the same time that failed, some may have happened, and been cut off again later: in the order of their places.
+fn with_others(
+    before: &Model,
+    op: &Op,
+    parts: &[(u64, u32)],
+    view: &View,
+    taken: usize,
+) -> Vec<(usize, Model)> {
+    let Op::Concurrent { core, id, count, len } = op else { return Vec::new() };
+    let mut model = before.clone();
+    if apply_parts(&mut model, (*core, *id, *len), parts, view).is_err() {
+        return Vec::new();
+    }
+    let mut guesses = vec![(taken, model.clone())];
+    for place in (0..*count).filter(|place| !parts.iter().any(|(_, acked)| acked == place)) {
+        model.apply_one_of(*core, *id, place, *len);
+        guesses.push((taken + 1, model.clone()));
+    }
+    guesses
+}
+
+/// How many states are kept in mind that would explain what was said.
+const MOST_GUESSES: usize = 500;
+
+/// What a store says when it refuses an operation before anything is written.
+const REFUSALS: [&str; 4] = ["refuses writes", "is closed", "no truncation", "StoreClosed"];
+
+fn may_have_happened(lines: &[Line], number: usize) -> bool {
+    let why = lines.iter().find_map(|line| match line {
+        Line::Fail { op: Some(op), why } if *op == number => Some(why),
+        _ => None,
+    });
+    why.is_some_and(|why| !REFUSALS.iter().any(|refusal| why.contains(refusal)))
+}
+
+fn acked(lines: &[Line], number: usize) -> Option<u64> {
+    lines.iter().find_map(|line| match line {
+        Line::Ack { op, length } if *op == number => Some(*length),
+        _ => None,
+    })
+}
 
 /// The appends of an operation that were acknowledged, by the length of the log after them.
 fn parts(lines: &[Line], number: usize) -> Vec<(u64, u32)> {
@@ -153,8 +246,11 @@ fn apply_parts(
 const MANY: u32 = 64;
 
 fn check_length(model: &Model, op: &Op, length: u64) -> Result<(), String> {
-    let (Op::Append { core, .. } | Op::Concurrent { core, .. } | Op::UserData { core, .. }) = op else {
-        return Ok(());
+    let core = match op {
+        Op::Append { core, .. } | Op::Concurrent { core, .. } | Op::UserData { core, .. } => core,
+        Op::Commit { core, .. } | Op::Truncate { core, .. } | Op::Clear { core, .. } => core,
+        Op::Atom { cores, .. } => cores.first().unwrap_or(&0),
+        Op::Flush | Op::Reopen | Op::Compact { .. } => return Ok(()),
     };
     let expected = model.cores.get(*core).map_or(0, |core| core.len() as u64);
     if expected == length {

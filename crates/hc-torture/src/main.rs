@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `kill` | its process is killed at any moment |
 //! | `damage` | a file of it is damaged |
+//! | `faults` | calls of its process to the system fail |
 //! | `power` | the power goes: of what was not synced, any part is lost |
 //!
 //! Each is a run of many cycles with a seed that it prints. `work` and `check` are the processes that are started for it. Run
@@ -12,6 +13,7 @@
 
 mod checker;
 mod damage;
+mod faults;
 mod kill;
 mod ledger;
 mod model;
@@ -25,7 +27,7 @@ mod work;
 use std::path::Path;
 use std::process::ExitCode;
 
-const USAGE: &str = "hc-torture kill|power|damage [--cycles N | --seconds N] [--seed S] [--dir D]";
+const USAGE: &str = "hc-torture kill|power|damage|faults [--cycles N | --seconds N] [--seed S] [--dir D]";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         Some("check") => on_runtime(checker::serve()),
         Some("kill") => kill::run(rest),
         Some("damage") => damage::run(rest),
+        Some("faults") => faults::run(rest),
         Some("power") => power::run(rest),
         _ => Err(USAGE.into()),
     };

@@ -1,6 +1,6 @@
 //! What a person may choose: how many cycles, or how long; from which seed; where.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How a run goes.
@@ -80,12 +80,38 @@ pub(crate) struct Findings {
     pub(crate) count: u64,
 }
 
+/// A folder where what belongs to a finding is kept: the moments at which processes are killed do not come again.
+fn keep(what: &Path, number: u64) -> std::io::Result<PathBuf> {
+    let kept = std::env::temp_dir().join(format!("hc-torture-found-{}-{number}", std::process::id()));
+    copy(what, &kept)?;
+    Ok(kept)
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() {
+            copy(&from, &to)?;
+        } else {
+            std::fs::copy(&from, &to)?;
+        }
+    }
+    Ok(())
+}
+
 impl Findings {
     /// Notes and prints a finding.
-    pub(crate) fn add(&mut self, seed: u64, what: &str) {
+    pub(crate) fn add(&mut self, seed: u64, what: &str, scratch: &Path) {
         self.count += 1;
         if self.count <= MOST_SHOWN {
             println!("  FOUND (--seed {seed}): {what}");
+        }
+        if self.count <= MOST_KEPT
+            && let Ok(kept) = keep(scratch, self.count)
+        {
+            println!("    kept in {}", kept.display());
         }
     }
 
@@ -96,3 +122,4 @@ impl Findings {
 }
 
 const MOST_SHOWN: u64 = 40;
+const MOST_KEPT: u64 = 5;

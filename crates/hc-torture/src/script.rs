@@ -2,9 +2,10 @@
 //!
 //! Every block is made from the number of its operation and its place in it, so that whoever finds one knows which it is.
 
+use hypercore::{Encryption, OpenOptions};
 use serde::{Deserialize, Serialize};
 
-use crate::model::Model;
+use crate::model::{CoreModel, Model};
 use crate::rng::Rng;
 
 /// An operation on a store. `id` is its number, `core` which core.
@@ -17,6 +18,16 @@ pub(crate) enum Op {
     Concurrent { core: usize, id: u32, count: u32, len: u32 },
     /// Stores a record beside the log, or deletes it.
     UserData { core: usize, id: u32, key: u8, len: Option<u32> },
+    /// Appends to a named session, and commits it.
+    Commit { core: usize, id: u32, lens: Vec<u32> },
+    /// Appends to several cores at once. The blocks of each have the next number.
+    Atom { cores: Vec<usize>, id: u32, lens: Vec<u32> },
+    /// Cuts the log.
+    Truncate { core: usize, length: usize },
+    /// Forgets blocks.
+    Clear { core: usize, start: usize, end: usize },
+    /// Makes the engine rewrite what it has of a core.
+    Compact { core: usize },
     /// Waits until everything is on the device.
     Flush,
     /// Closes the store and opens it again, which makes tables of what is in the log.
@@ -66,26 +77,55 @@ impl Generator {
         let id = self.next_id;
         self.next_id += 1;
         match self.rng.below(100) {
-            0..50 => Op::Append { core, id, lens: vec![self.len()] },
-            50..75 => {
-                let count = if self.rng.one_in(8) { self.rng.within(30, 200) } else { self.rng.within(2, 8) };
-                let cap = if count > 8 { 600 } else { self.largest };
-                Op::Append { core, id, lens: (0..count).map(|_| self.len().min(narrow(cap))).collect() }
-            }
-            75..85 => Op::Concurrent {
+            0..40 => Op::Append { core, id, lens: vec![self.len()] },
+            40..57 => Op::Append { core, id, lens: self.lens() },
+            57..65 => Op::Concurrent {
                 core,
                 id,
                 count: narrow(self.rng.within(2, 12)),
                 len: narrow(self.rng.within(24, 400)),
             },
-            85..92 => {
+            65..70 => {
                 let len = (!self.rng.one_in(4)).then(|| narrow(self.rng.within(0, 300)));
-                Op::UserData { core, id, key: narrow(self.rng.below(3)) as u8, len }
+                Op::UserData { core, id, key: self.rng.index(3) as u8, len }
             }
-            92..98 => Op::Flush,
+            70..75 => Op::Commit { core, id, lens: self.lens() },
+            75..79 => {
+                let first = self.rng.index(model.cores.len());
+                let cores: Vec<usize> = (0..model.cores.len()).filter(|core| *core >= first).collect();
+                self.next_id += narrow(cores.len() as u64);
+                Op::Atom { cores, id, lens: self.lens() }
+            }
+            79..84 => self.truncate(model, core),
+            84..89 => self.clear(model, core),
+            89..91 => Op::Compact { core },
+            91..97 => Op::Flush,
             _ if self.reopens => Op::Reopen,
             _ => Op::Flush,
         }
+    }
+
+    /// Mostly a few of the last blocks.
+    fn truncate(&mut self, model: &Model, core: usize) -> Op {
+        let Some(log) = model.cores.get(core) else { return Op::Flush };
+        let length = log.len();
+        let cut = if self.rng.one_in(4) { self.rng.index(length + 1) } else { self.rng.index(6).min(length) };
+        let length = length - cut;
+        if log.can_end_at(length) { Op::Truncate { core, length } } else { Op::Flush }
+    }
+
+    fn clear(&mut self, model: &Model, core: usize) -> Op {
+        let length = model.cores.get(core).map_or(0, CoreModel::len);
+        let start = self.rng.index(length + 1);
+        let end = (start + self.rng.index(12)).min(length);
+        Op::Clear { core, start, end }
+    }
+
+    fn lens(&mut self) -> Vec<u32> {
+        let many = self.rng.one_in(8);
+        let count = if many { self.rng.within(30, 200) } else { self.rng.within(2, 8) };
+        let most = if many { 600 } else { self.largest };
+        (0..count).map(|_| self.len().min(narrow(most))).collect()
     }
 
     /// Lengths around what the engine treats differently: nothing, inline, and from 4 KiB on in blob files.
@@ -122,6 +162,18 @@ pub(crate) fn content(id: u32, place: u32, len: u32) -> Vec<u8> {
 /// What a core is called.
 pub(crate) fn core_name(core: usize) -> String {
     format!("core-{core}")
+}
+
+/// Which of the cores is encrypted.
+pub(crate) const ENCRYPTED: usize = 2;
+
+/// How a core is opened.
+pub(crate) fn core_options(core: usize) -> OpenOptions {
+    if core == ENCRYPTED {
+        OpenOptions::new().encryption(Encryption::key([7; 32]))
+    } else {
+        OpenOptions::new()
+    }
 }
 
 /// The secret that all cores of all scripts follow from.

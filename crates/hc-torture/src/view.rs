@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use corestore::Corestore;
-use hypercore::{Error, GetOptions, Hypercore, OpenOptions};
+use hypercore::{Error, GetOptions, Hypercore};
 use serde::{Deserialize, Serialize};
 
 use crate::model::digest;
-use crate::script::{PRIMARY_KEY, core_name, record_name};
+use crate::script::{PRIMARY_KEY, core_name, core_options, record_name};
 
 /// What came of reading a block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub(crate) struct CoreView {
     pub(crate) tree_hash: Vec<u8>,
     pub(crate) blocks: Vec<Found>,
     pub(crate) records: BTreeMap<String, u64>,
+    /// Since when it is known to have lost something, if it is.
+    pub(crate) recovering: u64,
 }
 
 /// What a store shows.
@@ -49,7 +51,7 @@ pub(crate) async fn look(dir: &Path, cores: usize, go_on: bool) -> Result<View, 
     let store = Corestore::builder().primary_key(PRIMARY_KEY).open(dir).await?;
     let mut view = View::default();
     for core in 0..cores {
-        let options = OpenOptions::new().create_if_missing(false);
+        let options = core_options(core).create_if_missing(false);
         let shown = match store.get_with(core_name(core), options).await {
             Ok(log) => {
                 let shown = look_at(&log).await;
@@ -76,6 +78,7 @@ async fn look_at(log: &Hypercore) -> Result<CoreView, Error> {
         length: info.length,
         byte_length: info.byte_length,
         fork: info.fork,
+        recovering: log.recovering(),
         tree_hash: log.tree_hash().await?.as_bytes().to_vec(),
         ..CoreView::default()
     };
@@ -110,7 +113,7 @@ async fn try_append(log: &Hypercore) -> Result<(), String> {
 impl CoreView {
     /// A core that nothing was appended to.
     pub(crate) fn empty() -> Self {
-        let hash = hc_tree::TreeHead::empty(0).hash();
+        let hash = hc_crypto::hash::tree([]);
         Self { tree_hash: hash.as_bytes().to_vec(), ..Self::default() }
     }
 }

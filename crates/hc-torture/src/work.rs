@@ -18,10 +18,10 @@ use bytes::Bytes;
 use corestore::Corestore;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use hypercore::{Durability, Error, Event, Hypercore, Role};
+use hypercore::{Durability, Error, Event, Hypercore, Role, SessionOptions};
 
 use crate::model::blocks;
-use crate::script::{Op, PRIMARY_KEY, Script, content, core_name, record_name};
+use crate::script::{Op, PRIMARY_KEY, Script, content, core_name, core_options, record_name};
 
 /// A store that a script runs on.
 struct Worker<'a> {
@@ -69,7 +69,7 @@ async fn open(dir: &Path, script: &Script) -> Result<(Corestore, Vec<Hypercore>)
     let store = Corestore::builder().primary_key(PRIMARY_KEY).durability(durability).open(dir).await?;
     let mut logs = Vec::new();
     for core in 0..script.cores {
-        logs.push(store.get(core_name(core)).await?);
+        logs.push(store.get_with(core_name(core), core_options(core)).await?);
     }
     Ok((store, logs))
 }
@@ -128,6 +128,29 @@ impl<'a> Worker<'a> {
                 log.set_user_data(&record_name(*key), value.as_deref()).await?;
                 Ok(log.length())
             }
+            Op::Commit { core, id, lens } => {
+                let log = self.log(*core)?;
+                let session = log.session(SessionOptions::new().name("draft").overwrite(true)).await?;
+                session.append_batch(blocks(*id, lens)).await?;
+                let committed = log.commit(&session).await?;
+                committed.map(|done| done.length).ok_or(Error::Internal("a session was not committed"))
+            }
+            Op::Atom { cores, id, lens } => self.append_together(cores, *id, lens).await,
+            Op::Truncate { core, length } => {
+                let log = self.log(*core)?;
+                log.truncate(*length as u64).await?;
+                Ok(log.length())
+            }
+            Op::Clear { core, start, end } => {
+                let log = self.log(*core)?;
+                log.clear(*start as u64..*end as u64).await?;
+                Ok(log.length())
+            }
+            Op::Compact { core } => {
+                let log = self.log(*core)?;
+                log.compact().await?;
+                Ok(log.length())
+            }
             Op::Flush => self.store.flush().await.map(|()| 0),
             Op::Reopen => {
                 self.readers.clear();
@@ -136,6 +159,17 @@ impl<'a> Worker<'a> {
                 self.watch().await.map(|()| 0)
             }
         }
+    }
+
+    async fn append_together(&self, cores: &[usize], id: u32, lens: &[u32]) -> Result<u64, Error> {
+        let Some(first) = cores.first() else { return Ok(0) };
+        let atom = self.log(*first)?.atom();
+        for (id, core) in (id..).zip(cores) {
+            let session = self.log(*core)?.session(SessionOptions::new().atom(&atom)).await?;
+            session.append_batch(blocks(id, lens)).await?;
+        }
+        atom.flush().await?;
+        Ok(self.log(*first)?.length())
     }
 
     fn log(&self, core: usize) -> Result<&Hypercore, Error> {

@@ -18,15 +18,15 @@ const WORDS: usize = PAGE_BYTES / 8;
 
 /// A page, and how many of its bits are set: full pages need not be looked through.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Page {
-    words: [u64; WORDS],
+pub(crate) struct Page {
+    pub(crate) words: [u64; WORDS],
     set: u64,
 }
 
 /// A set of block indices.
 #[derive(Debug, Clone, Default)]
 pub struct LocalBitfield {
-    pages: BTreeMap<u64, Box<Page>>,
+    pub(crate) pages: BTreeMap<u64, Box<Page>>,
 }
 
 /// Blocks that are set or unset together.
@@ -177,7 +177,7 @@ impl LocalBitfield {
 }
 
 /// Page, word within the page, bit within the word.
-fn place(index: u64) -> (u64, usize, u32) {
+pub(crate) fn place(index: u64) -> (u64, usize, u32) {
     let (page, bit) = (index / PAGE_BITS, index % PAGE_BITS);
     // both are below the number of bits in a page
     (page, usize::try_from(bit / 64).unwrap_or(0), u32::try_from(bit % 64).unwrap_or(0))

@@ -28,6 +28,7 @@
 
 mod batch;
 pub mod bitfield;
+mod bitfield_find;
 mod clear;
 mod error;
 pub mod flat;
@@ -45,6 +46,7 @@ mod truncate;
 
 pub use batch::{Batch, Draft, SignedChange, TreeChange};
 pub use bitfield::LocalBitfield;
+pub use bitfield_find::{Bits, SEGMENT_BITS};
 pub use clear::cleared_nodes;
 pub use error::{HeadError, MissingNode, ProofError, RequestError};
 pub use head::TreeHead;

@@ -95,9 +95,9 @@ fn buffers(rng: &mut Rng) -> Vec<Vec<u8>> {
     some(rng, |rng| {
         let mut out = Vec::new();
         if rng.once_in(2) {
-            put::string(&mut out, &text(rng))
+            put::string(&mut out, &text(rng));
         } else {
-            put::buffer(&mut out, &bytes(rng))
+            put::buffer(&mut out, &bytes(rng));
         };
         out
     })
@@ -116,26 +116,50 @@ fn lists(rng: &mut Rng) -> Vec<Vec<u8>> {
 fn basic() -> Vec<Codec> {
     const MOST: usize = 0x0010_0000;
     vec![
-        codec("uint", numbers, |input| read(input, |reader, out| Ok(put::uint(out, reader.uint()?)))),
-        codec("uint8", numbers, |input| read(input, |reader, out| Ok(put::uint8(out, reader.uint8()?)))),
-        codec("uint16", numbers, |input| read(input, |reader, out| Ok(put::uint16(out, reader.uint16()?)))),
-        codec("uint24", numbers, |input| read(input, |reader, out| Ok(put::uint24(out, reader.uint24()?)))),
-        codec("uint32", numbers, |input| read(input, |reader, out| Ok(put::uint32(out, reader.uint32()?)))),
-        codec("uint64", numbers, |input| read(input, |reader, out| Ok(put::uint64(out, reader.uint64()?)))),
-        codec("int", numbers, |input| read(input, |reader, out| Ok(put::int(out, reader.int()?)))),
-        codec("bool", numbers, |input| read(input, |reader, out| Ok(put::bool(out, reader.bool()?)))),
-        codec("buffer", buffers, |input| read(input, |reader, out| Ok(put::buffer(out, reader.buffer()?)))),
-        codec("optional-buffer", buffers, |input| {
-            read(input, |reader, out| Ok(put::optional_buffer(out, reader.optional_buffer()?)))
+        codec("uint", numbers, |input| {
+            read(input, |reader, out| reader.uint().map(|value| put::uint(out, value)))
         }),
-        codec("string", buffers, |input| read(input, |reader, out| Ok(put::string(out, reader.string()?)))),
+        codec("uint8", numbers, |input| {
+            read(input, |reader, out| reader.uint8().map(|value| put::uint8(out, value)))
+        }),
+        codec("uint16", numbers, |input| {
+            read(input, |reader, out| reader.uint16().map(|value| put::uint16(out, value)))
+        }),
+        codec("uint24", numbers, |input| {
+            read(input, |reader, out| reader.uint24().map(|value| put::uint24(out, value)))
+        }),
+        codec("uint32", numbers, |input| {
+            read(input, |reader, out| reader.uint32().map(|value| put::uint32(out, value)))
+        }),
+        codec("uint64", numbers, |input| {
+            read(input, |reader, out| reader.uint64().map(|value| put::uint64(out, value)))
+        }),
+        codec("int", numbers, |input| {
+            read(input, |reader, out| reader.int().map(|value| put::int(out, value)))
+        }),
+        codec("bool", numbers, |input| {
+            read(input, |reader, out| reader.bool().map(|value| put::bool(out, value)))
+        }),
+        codec("buffer", buffers, |input| {
+            read(input, |reader, out| reader.buffer().map(|value| put::buffer(out, value)))
+        }),
+        codec("optional-buffer", buffers, |input| {
+            read(input, |reader, out| reader.optional_buffer().map(|value| put::optional_buffer(out, value)))
+        }),
+        codec("string", buffers, |input| {
+            read(input, |reader, out| reader.string().map(|value| put::string(out, value)))
+        }),
         codec("fixed32", lists, again::<TreeHash>),
         codec("fixed64", lists, again::<Signature>),
         codec("uint32-array", lists, |input| {
-            read(input, |reader, out| Ok(put::uint32_array(out, &reader.uint32_array(usize::MAX)?)))
+            read(input, |reader, out| {
+                reader.uint32_array(usize::MAX).map(|value| put::uint32_array(out, &value))
+            })
         }),
         codec("uint-list", lists, |input| {
-            read(input, |reader, out| Ok(put::uint_list(out, &reader.list(MOST, 1, Reader::uint)?)))
+            read(input, |reader, out| {
+                reader.list(MOST, 1, Reader::uint).map(|value| put::uint_list(out, &value))
+            })
         }),
         codec("buffer-list", lists, |input| {
             read(input, |reader, out| {

@@ -46,19 +46,21 @@ pub const ALL: &[Difference] = &[
         is: |codec, refusal| matches!(codec, "auth" | "manifest-stored") && refusal.has("manifest version"),
     },
     Difference {
-        name: "quorum",
-        what: "a manifest that asks for more signatures than it has signers: nobody can ever sign",
-        is: |codec, refusal| codec == "manifest-key" && refusal.has("Quorum"),
+        name: "manifest",
+        what: "a manifest that asks for more signatures than it has signers, or has fields that its version has not",
+        is: |codec, refusal| codec == "manifest-key" && (refusal.has("Quorum") || refusal.has("Field")),
     },
     Difference {
         name: "key number",
         what: "a number in a key that is above 2^53 - 1, or infinite: Node rounds it",
-        is: |codec, refusal| codec.starts_with("key-") && refusal.has("number of a key"),
+        is: |codec, refusal| codec.starts_with("key-") && refusal.has("TooLarge"),
     },
     Difference {
-        name: "end of a key",
-        what: "bytes after the end of a key",
-        is: |codec, refusal| codec.starts_with("key-") && refusal.has("Trailing"),
+        name: "trailing bytes",
+        what: "bytes after the end of a key, or of a manifest that stands alone",
+        is: |codec, refusal| {
+            (codec.starts_with("key-") || codec == "manifest-key") && refusal.has("Trailing")
+        },
     },
     Difference {
         name: "signature",

@@ -1,19 +1,33 @@
 //! The reader of the basic types, one after the other in any order.
 
-use compact_encoding::{DecodeError, Reader, put};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+
+use compact_encoding::{Decode, DecodeError, Encode, Reader, put};
 
 use super::decoder;
+use crate::probe::Probe;
 use crate::rng::Rng;
-use crate::target::{Target, stable_by};
+use crate::target::{Target, Verdict, stable_by};
 use crate::values::{bytes, some, text};
 use crate::vectors;
 
 pub(super) fn targets() -> Vec<Target> {
-    vec![decoder("reader", &[], seeds, |probe, input| stable_by(probe, input, read, Vec::clone))]
+    const ADDRESSES: &[&str] = &[
+        "compact-encoding-rs Ipv4Addr",
+        "compact-encoding-rs Ipv6Addr",
+        "compact-encoding-rs IpAddr",
+        "compact-encoding-rs SocketAddrV4",
+        "compact-encoding-rs SocketAddrV6",
+        "compact-encoding-rs SocketAddr",
+    ];
+    vec![
+        decoder("reader", &[], seeds, |probe, input| stable_by(probe, input, read, Vec::clone)),
+        decoder("address", ADDRESSES, address_seeds, addresses),
+    ]
 }
 
 /// How many kinds of values there are.
-const KINDS: u8 = 20;
+const KINDS: u8 = 36;
 /// Most elements of a list here.
 const MAX_LIST: usize = 1 << 20;
 
@@ -58,9 +72,64 @@ fn copy(kind: u8, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Deco
             put::buffer(out, inner.rest());
         }
         18 => out.extend_from_slice(reader.take(3)?),
+        20.. => more(kind, reader, out)?,
         _ => out.extend_from_slice(reader.rest()),
     }
     Ok(())
+}
+
+/// What only other users of the encoding than Hypercore have.
+fn more(kind: u8, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    match kind {
+        20 => put::uint32be(out, reader.uint32be()?),
+        21 => put::uint40(out, reader.uint40()?),
+        22 => put::uint48(out, reader.uint48()?),
+        23 => put::uint56(out, reader.uint56()?),
+        24 => put::int8(out, reader.int8()?),
+        25 => put::int16(out, reader.int16()?),
+        26 => put::int24(out, reader.int24()?),
+        27 => put::int32(out, reader.int32()?),
+        28 => put::int40(out, reader.int40()?),
+        29 => put::int48(out, reader.int48()?),
+        30 => put::int56(out, reader.int56()?),
+        31 => put::int64(out, reader.int64()?),
+        32 => put::float64(out, reader.float64()?),
+        33 => put::biguint(out, &reader.biguint(MAX_LIST)?),
+        34 => put::bits(out, &reader.bits(4_096)?),
+        _ => put::string_record(out, &reader.string_record(256)?),
+    }
+    Ok(())
+}
+
+/// An address of each kind.
+fn addresses(probe: &mut Probe, input: &[u8]) -> Verdict {
+    stable_by(
+        probe,
+        input,
+        |reader| {
+            let ips = (Ipv4Addr::decode(reader)?, Ipv6Addr::decode(reader)?, IpAddr::decode(reader)?);
+            let v4 =
+                (SocketAddrV4::decode(reader)?, SocketAddrV6::decode(reader)?, SocketAddr::decode(reader)?);
+            Ok::<_, DecodeError>((ips, v4))
+        },
+        |((a, b, c), (d, e, f))| {
+            [a.to_vec(), b.to_vec(), c.to_vec(), d.to_vec(), e.to_vec(), f.to_vec()].concat()
+        },
+    )
+}
+
+fn address_seeds(rng: &mut Rng) -> Vec<Vec<u8>> {
+    some(rng, |rng| {
+        let mut out = rng.bytes(20);
+        for len in [0, 24, 2] {
+            out.extend(rng.bytes(len));
+            let (family, bytes) = if rng.once_in(2) { (4, 4) } else { (6, 16) };
+            out.push(family);
+            out.extend(rng.bytes(bytes));
+        }
+        out.extend(rng.bytes(2));
+        out
+    })
 }
 
 fn seeds(rng: &mut Rng) -> Vec<Vec<u8>> {

@@ -10,11 +10,16 @@ use super::frames::finished;
 use super::{machine, wire};
 use crate::probe::Probe;
 use crate::rng::Rng;
-use crate::target::{Target, Verdict, class, described};
+use crate::target::{Allowance, Target, Verdict, class, described};
 
 pub(super) fn targets() -> Vec<Target> {
     const COVERS: &[&str] = &["hc-protocol Connection::receive", "hc-protocol Mux::receive"];
-    vec![machine("connection", COVERS, seeds, run)]
+    let allowance = Allowance {
+        why: "each message of a batch is an event before the first is taken; limits.rs bounds how many a batch has",
+        per_byte: 512,
+        ..Allowance::RULE
+    };
+    vec![Target { allowance, ..machine("connection", COVERS, seeds, run) }]
 }
 
 /// Cores that this end has.
@@ -132,6 +137,13 @@ fn seeds(rng: &mut Rng) -> Vec<Vec<u8>> {
         }
         let mut seed = vec![rng.byte()];
         frames.iter().for_each(|frame| put::buffer(&mut seed, frame));
+        seeds.push(seed);
+    }
+    // many messages that are as small as can be: on an open channel, on one that waits, and of channels that are not there
+    for (does, message) in [(1, vec![50]), (0, vec![2, 1]), (1, vec![2, 1]), (8, vec![9, 0])] {
+        let mut seed = vec![does];
+        put::buffer(&mut seed, &open(1, 0));
+        put::buffer(&mut seed, &batch(1, &vec![message; 1_200]));
         seeds.push(seed);
     }
     seeds

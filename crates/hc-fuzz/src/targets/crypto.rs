@@ -1,16 +1,17 @@
 //! Keys, manifests, signatures of quorums, and the verifier.
 
 use compact_encoding::{Decode, Encode, Reader, put};
-use hc_crypto::multisig::{MultiSignature, PatchNode, Proof};
+use hc_crypto::multisig::{MultiSignature, Patch, PatchNode, Proof};
 use hc_crypto::{
-    DiscoveryKey, Hash, Key, Manifest, ManifestError, Namespace, PublicKey, Signature, Signer, Verifier,
+    BlockCipher, DiscoveryKey, Hash, Key, Manifest, ManifestError, Namespace, PublicKey, Signature,
+    SignedHead, Signer, Verifier,
 };
 
 use super::decoder;
 use crate::probe::Probe;
 use crate::rng::Rng;
 use crate::target::{Classed, Target, Verdict, class, described, stable, stable_by};
-use crate::values::{few, manifest, node, some};
+use crate::values::{bytes, few, manifest, node, some};
 use crate::vectors;
 
 pub(super) fn targets() -> Vec<Target> {
@@ -22,12 +23,18 @@ pub(super) fn targets() -> Vec<Target> {
         "hc-crypto Namespace",
         "hc-crypto Signature",
     ];
+    const VERIFIER: &[&str] = &["hc-crypto Verifier::verify", "hc-crypto Verifier::verify_head"];
     vec![
         decoder("fixed", FIXED, |rng| vec![rng.bytes(260)], fixed),
         decoder("key-text", &[], key_texts, key_text),
         decoder("signer", &["hc-crypto Signer"], signers, stable::<Signer>),
         decoder("manifest", &["hc-crypto Manifest"], manifests, stable::<Manifest>),
-        decoder("manifest-parse", &["hc-crypto Manifest::parse"], manifests, parsed),
+        decoder(
+            "manifest-parse",
+            &["hc-crypto Manifest::parse", "hc-crypto Manifest::parse_for"],
+            manifests,
+            parsed,
+        ),
         decoder(
             "manifest-stored",
             &["hc-crypto Manifest::decode_stored"],
@@ -49,7 +56,8 @@ pub(super) fn targets() -> Vec<Target> {
             |rng| some(rng, |rng| node(rng).to_vec()),
             stable::<PatchNode>,
         ),
-        decoder("verifier", &["hc-crypto Verifier::verify"], signatures, verify),
+        decoder("verifier", VERIFIER, signatures, verify),
+        decoder("block-cipher", &["hc-crypto BlockCipher::open"], blocks, open),
     ]
 }
 
@@ -89,7 +97,7 @@ fn parsed(probe: &mut Probe, input: &[u8]) -> Verdict {
     match probe.watch(|| Manifest::parse(input)) {
         Err(ManifestError::Decode(error)) => Verdict::Refused(error.class()),
         Err(error) => Verdict::Refused(described(&error)),
-        Ok(manifest) => match Manifest::parse(&manifest.to_bytes()) {
+        Ok(manifest) => match Manifest::parse_for(&manifest.key(), &manifest.to_bytes()) {
             Ok(again) if again.key() == manifest.key() && again == manifest => {
                 Verdict::Accepted(class((manifest.version, manifest.signers.len())))
             }
@@ -196,11 +204,65 @@ fn verify(probe: &mut Probe, input: &[u8]) -> Verdict {
     };
     let key = key.unwrap_or_else(|| manifest.key());
     let signature = reader.rest();
-    let judged = probe.watch(|| Verifier::new(key, manifest)?.verify(&tree, length, fork, signature));
+    let judged = probe.watch(|| {
+        let (verifier, head) = (Verifier::new(key, manifest)?, Head { tree, length, fork });
+        let plain = verifier.verify(&tree, length, fork, signature);
+        verifier.verify_head(&head, signature).map(|()| plain)
+    });
     match judged {
-        Ok(()) => Verdict::Accepted(class((length, fork))),
+        Ok(plain) => Verdict::Accepted(class((length, fork, plain.is_ok()))),
         Err(error) => Verdict::Refused(described(&error)),
     }
+}
+
+/// A head that takes any patch whose first node has the number of its own hash.
+struct Head {
+    tree: Hash,
+    length: u64,
+    fork: u64,
+}
+
+impl SignedHead for Head {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn fork(&self) -> u64 {
+        self.fork
+    }
+
+    fn hash(&self) -> Hash {
+        self.tree
+    }
+
+    fn extended(&self, blocks: u64, patch: &Patch) -> Option<Hash> {
+        patch.get(blocks).map(|node| node.hash)
+    }
+}
+
+/// An index, then a stored block.
+fn open(probe: &mut Probe, input: &[u8]) -> Verdict {
+    let mut reader = Reader::new(input);
+    let Ok(index) = reader.uint64() else { return Verdict::Refused(0) };
+    let cipher = BlockCipher::new(&[1; 32], &Key::from([2; 32]), index & 1 == 0, index & 2 == 0);
+    let stored = reader.rest();
+    match probe.watch(|| cipher.open(index, stored)) {
+        Err(_) => Verdict::Refused(class(stored.len())),
+        Ok(block) if block.len() + cipher.padding() == stored.len() => {
+            Verdict::Accepted(class(block.len().next_power_of_two()))
+        }
+        Ok(block) => {
+            Verdict::Broken(format!("a block of {} bytes comes out of {}", block.len(), stored.len()))
+        }
+    }
+}
+
+fn blocks(rng: &mut Rng) -> Vec<Vec<u8>> {
+    some(rng, |rng| {
+        let cipher = BlockCipher::new(&[1; 32], &Key::from([2; 32]), true, true);
+        let index = rng.uint();
+        [index.to_le_bytes().to_vec(), cipher.seal(index, rng.uint(), &bytes(rng))].concat()
+    })
 }
 
 /// Signed heads that Node accepted or refused.

@@ -22,6 +22,7 @@ pub(super) fn targets() -> Vec<Target> {
         "hc-storage parse_alias",
         "hc-storage parse_block",
         "hc-storage parse_bitfield_page",
+        "hc-storage parse_user_data",
     ];
     vec![
         decoder("store-head", &["hc-storage StoreHead"], store_heads, stable::<StoreHead>),
@@ -215,21 +216,23 @@ fn scanned(probe: &mut Probe, input: &[u8]) -> Verdict {
             keys::parse_alias(input).ok(),
             keys::parse_block(input).ok(),
             keys::parse_bitfield_page(input).ok().flatten(),
+            keys::parse_user_data(input).ok(),
         )
     });
-    let (core, alias, block, page) = parts;
+    let (core, alias, block, page, user_data) = parts;
     let agrees = match Place::parse(input) {
         Ok(Place::Core(discovery_key)) => core == Some(discovery_key),
         Ok(Place::Alias { namespace, name }) => alias == Some((namespace, name)),
         Ok(Place::Block { index, .. }) => block == Some(index),
+        Ok(Place::UserData { name, .. }) => user_data == Some(name),
         Ok(Place::BitfieldPage { page: number, .. }) => page == Some(number),
         _ => true,
     };
     if !agrees {
         return Verdict::Broken("a scan reads another key than the whole says".into());
     }
-    let seen = (core.is_some(), alias.is_some(), block.is_some(), page.is_some());
-    if seen == (false, false, false, false) {
+    let seen = [core.is_some(), alias.is_some(), block.is_some(), page.is_some(), user_data.is_some()];
+    if seen == [false; 5] {
         Verdict::Refused(class(input.len().min(50)))
     } else {
         Verdict::Accepted(class(seen))

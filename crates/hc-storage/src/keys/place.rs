@@ -12,7 +12,7 @@ use super::{
     alias, auth, bitfield_page, block, core, dependency, group, group_topic, group_update, head, hints,
     local, mark, sessions, store_head, tree_node, user_data,
 };
-use crate::order::{read_text, read_uint};
+use crate::order::{read_text, read_uint, safe};
 
 /// What a key says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +55,8 @@ impl Place {
             DATA => Self::parse_data(&mut reader)?,
             GROUP_BY_TOPIC => Self::GroupTopic(reader.array()?),
             GROUP => {
-                let (group, timestamp) = (read_uint(&mut reader)?, reader.uint64be()?);
+                let (group, at) = (read_uint(&mut reader)?, reader.position());
+                let timestamp = safe(at, reader.uint64be()?)?;
                 Self::GroupUpdate { group, timestamp, core: read_uint(&mut reader)? }
             }
             _ => return Err(DecodeError::Invalid { at: 0, what: "kind of a key" }),

@@ -4,6 +4,7 @@ use compact_encoding::{Decode, DecodeError, Encode, Reader, Sink, put};
 use hc_crypto::{DiscoveryKey, Hash, Key, KeyPair, Manifest, PublicKey};
 
 use crate::limits::MAX_SESSIONS;
+use crate::order::safe;
 
 /// Who may sign a core, and with what.
 #[derive(Debug, Clone)]
@@ -133,7 +134,8 @@ impl Decode<'_> for HeadRecord {
         let signature = reader.optional_buffer()?.map(<[u8]>::to_vec);
         // version 1 ends here
         let flags = if reader.is_empty() { 0 } else { reader.uint()? };
-        let timestamp = if flags & 1 == 0 { 0 } else { reader.uint64()? };
+        let at = reader.position();
+        let timestamp = if flags & 1 == 0 { 0 } else { safe(at, reader.uint64()?)? };
         Ok(Self { fork, length, root_hash, signature, timestamp })
     }
 }
@@ -258,6 +260,18 @@ impl Decode<'_> for GroupRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn regression_a_time_that_node_cannot_read_is_refused() {
+        let head = |timestamp| {
+            let (root_hash, signature) = (Hash::from([1; 32]), Some(vec![2; 64]));
+            HeadRecord { fork: 0, length: 1, root_hash, signature, timestamp }.to_vec()
+        };
+        let last = compact_encoding::MAX_SAFE_UINT;
+        assert_eq!(HeadRecord::from_bytes(&head(last)).map(|head| head.timestamp), Ok(last));
+        let refused = HeadRecord::from_bytes(&head(last + 1));
+        assert!(matches!(refused, Err(DecodeError::TooLarge { .. })), "{refused:?}");
+    }
 
     #[test]
     fn regression_sessions_cost_no_more_than_their_limit() {

@@ -53,9 +53,11 @@ impl Decode<'_> for StoreHead {
         let flags = match version {
             0 | 1 => {
                 let flags = reader.uint()?;
-                if flags & 1 != 0 {
-                    (head.cores, head.datas) = (reader.uint()?, reader.uint()?);
+                // without its counters the next core would take the place of one that is there
+                if flags & 1 == 0 {
+                    return Err(DecodeError::Invalid { at: reader.position(), what: "counters of a store" });
                 }
+                (head.cores, head.datas) = (reader.uint()?, reader.uint()?);
                 flags >> 1
             }
             2 => {
@@ -119,5 +121,19 @@ impl Decode<'_> for CoreRecord {
             Some(Alias { name, namespace: Namespace::decode(reader)? })
         };
         Ok(Self { version, core_pointer, data_pointer, alias })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regression_an_old_store_without_counters_is_refused() {
+        let head = StoreHead::from_bytes(&[1, 1, 3, 4]);
+        assert_eq!(head, Ok(StoreHead { cores: 3, datas: 4, ..StoreHead::default() }));
+        for bytes in [&[0, 0][..], &[1, 0]] {
+            assert!(matches!(StoreHead::from_bytes(bytes), Err(DecodeError::Invalid { .. })), "{bytes:?}");
+        }
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
             images += 1;
             if let Err(why) = recorded.try_image(&options, &mut checker, &mut rng) {
                 refused += u64::from(why.contains("does not open"));
-                findings.add(seed, &why);
+                findings.add(seed, &why, &options.scratch);
             }
         }
     }
