@@ -27,6 +27,9 @@ pub(super) fn open(script: &mut Script<'_>) -> Done {
     // what became of one that the log was cut beneath is a matter of chance
     let mixed = script.world.logs.get(at).is_some_and(|log| log.shared.get(name) == Some(&None));
     if mixed || script.random.once_in(6) {
+        if head.length == 0 {
+            return Ok(());
+        }
         fields["overwrite"] = json!(true);
     }
     let Ok(opened) = script.step(&Step::new("core.session", fields).giving(&symbol))? else { return Ok(()) };
