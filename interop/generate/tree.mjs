@@ -207,6 +207,31 @@ const places = []
   await core.close()
 }
 
+// What is asked for of a log that begins with a prologue, and what is answered.
+const prologues = []
+{
+  const source = await open(null, { keyPair })
+  for (let i = 0; i < 5; i++) await source.append(block(i))
+  const prologue = { hash: await source.treeHash(), length: 5 }
+  const core = await open(null, { keyPair, manifest: { version: 1, quorum: 1, signers: [{ publicKey: keyPair.publicKey }], prologue } })
+  await core.core.copyPrologue(source.state)
+  for (const length of [5, 8]) {
+    while (core.length < length) await core.append(block(core.length))
+    for (const request of requests(length)) {
+      if (!request.upgrade || (request.block && request.block.index % 3)) continue
+      const asked = { ...request, upgrade: { ...request.upgrade } }
+      let proof = null
+      try {
+        proof = await core.proof(request)
+      } catch {}
+      const answered = proof && [proof.upgrade.start, proof.upgrade.length]
+      prologues.push({ key: hex(core.key), at: length, ...asked, answered, proof: proof && plain(proof) })
+    }
+  }
+  await source.close()
+  await core.close()
+}
+
 // Two forks with a common beginning: what their last common length is, and what is asked for until that is known.
 const reorgs = []
 const forked = (fork, shared) => (i) => Buffer.from(i < shared ? [0, i] : [fork, i])
@@ -286,6 +311,7 @@ write('crates/hc-tree/tests/vectors/tree.json', {
   seeks: seekProofs,
   combinations,
   places,
+  prologues,
   reorgs,
   remotes,
   recoveries

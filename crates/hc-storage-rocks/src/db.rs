@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -23,6 +23,9 @@ type Result<T> = std::result::Result<T, StorageError>;
 /// A store's directory, open in RocksDB.
 pub struct RocksKv {
     open: RwLock<Option<Open>>,
+    dir: PathBuf,
+    /// While it is suspended: the mark that was in the directory then.
+    suspended: Mutex<Option<Vec<u8>>>,
     read_only: bool,
     /// Snapshots that are still held: they go with the database.
     snapshots: Mutex<Vec<Weak<Snapshot>>>,
@@ -36,6 +39,30 @@ struct Open {
     /// Options of reading one value: made once, since each is an allocation.
     point: ReadOptions,
     _device: Option<DeviceFile>,
+    /// Where a follower keeps its own log.
+    scratch: Option<Scratch>,
+}
+
+/// A folder of our own that goes with us.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self> {
+        let failed = |error| StorageError::io("making a folder for a follower", error);
+        let mut name = [0; 8];
+        getrandom::fill(&mut name).map_err(|error| failed(std::io::Error::other(error)))?;
+        let name = format!("hypercore-follow-{:016x}", u64::from_le_bytes(name));
+        let path = std::env::temp_dir().join(name);
+        make_private(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // what is left in the folder for temporary files is not worth an error
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 impl RocksKv {
@@ -45,16 +72,35 @@ impl RocksKv {
     /// [`StorageError::Locked`] if another process has it open, or if it is a copy; [`StorageError::Unsupported`] if it is
     /// one of version 10; [`StorageError::Io`].
     pub fn open(dir: &Path) -> Result<Self> {
+        Ok(Self::over(dir, Open::for_writing(dir, DeviceFile::open)?))
+    }
+
+    /// As [`open`](Self::open), for a directory that was copied or restored: it is taken over as the one that goes on. Whoever
+    /// calls sees to it that no other copy does.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn adopt(dir: &Path) -> Result<Self> {
+        Ok(Self::over(dir, Open::for_writing(dir, DeviceFile::adopt)?))
+    }
+
+    /// Opens a directory for reading beside a process that has it open for writing, without a lock. What that process writes
+    /// is shown after each [`catch_up`](Kv::catch_up).
+    ///
+    /// # Errors
+    /// [`StorageError::Io`] if there is no database.
+    pub fn follow(dir: &Path) -> Result<Self> {
         refuse_older(dir)?;
-        make_private(dir)?;
-        let device = DeviceFile::open(dir)?;
-        let path = dir.join("db");
-        make_private(&path)?;
-        sync_names(dir)?;
-        session_id::renew(&path)?;
-        let db = DB::open_cf_descriptors(&options::database(), &path, options::column_families());
-        let db = db.map_err(|error| StorageError::io("opening the database", error))?;
-        Ok(Self::over(db, Some(device)))
+        let mut database = options::database();
+        database.create_if_missing(false);
+        database.create_missing_column_families(false);
+        let scratch = Scratch::new()?;
+        let families = options::column_families();
+        let db = DB::open_cf_descriptors_as_secondary(&database, &dir.join("db"), &scratch.0, families);
+        let db = db.map_err(|error| StorageError::io("opening the database to follow it", error))?;
+        let open =
+            Open { db: Arc::new(db), point: ReadOptions::default(), _device: None, scratch: Some(scratch) };
+        Ok(Self { read_only: true, ..Self::over(dir, open) })
     }
 
     /// Opens a directory for reading, as it is now, also while another process has it open for writing. Takes no lock and
@@ -70,15 +116,16 @@ impl RocksKv {
         let families = options::column_families();
         let db = DB::open_cf_descriptors_read_only(&database, dir.join("db"), families, false);
         let db = db.map_err(|error| StorageError::io("opening the database for reading", error))?;
-        Ok(Self::over(db, None))
+        let open = Open { db: Arc::new(db), point: ReadOptions::default(), _device: None, scratch: None };
+        Ok(Self { read_only: true, ..Self::over(dir, open) })
     }
 
-    fn over(db: DB, device: Option<DeviceFile>) -> Self {
-        let read_only = device.is_none();
-        let open = Open { db: Arc::new(db), point: ReadOptions::default(), _device: device };
+    fn over(dir: &Path, open: Open) -> Self {
         Self {
             open: RwLock::new(Some(open)),
-            read_only,
+            dir: dir.to_owned(),
+            suspended: Mutex::default(),
+            read_only: false,
             snapshots: Mutex::default(),
             poisoned: AtomicBool::new(false),
         }
@@ -88,6 +135,21 @@ impl RocksKv {
         let open: RwLockReadGuard<'_, Option<Open>> = self.open.read();
         let db = &open.as_ref().ok_or(StorageError::Closed)?.db;
         work(db, family(db)?)
+    }
+}
+
+impl Open {
+    fn for_writing(dir: &Path, device: impl FnOnce(&Path) -> Result<DeviceFile>) -> Result<Self> {
+        refuse_older(dir)?;
+        make_private(dir)?;
+        let device = device(dir)?;
+        let path = dir.join("db");
+        make_private(&path)?;
+        sync_names(dir)?;
+        session_id::renew(&path)?;
+        let db = DB::open_cf_descriptors(&options::database(), &path, options::column_families());
+        let db = db.map_err(|error| StorageError::io("opening the database", error))?;
+        Ok(Self { db: Arc::new(db), point: ReadOptions::default(), _device: Some(device), scratch: None })
     }
 }
 
@@ -248,6 +310,40 @@ impl Kv for RocksKv {
             db.compact_range_cf(family, Some(start), Some(end));
             Ok(())
         })
+    }
+
+    fn catch_up(&self) -> Result<()> {
+        let open = self.open.read();
+        let open = open.as_ref().ok_or(StorageError::Closed)?;
+        if open.scratch.is_none() {
+            return Ok(());
+        }
+        open.db.try_catch_up_with_primary().map_err(reading)
+    }
+
+    fn suspend(&self) -> Result<()> {
+        if self.read_only {
+            return Err(StorageError::ReadOnly);
+        }
+        self.sync()?;
+        *self.suspended.lock() = Some(session_id::read(&self.dir.join("db"))?);
+        self.close()
+    }
+
+    fn resume(&self) -> Result<()> {
+        let mut suspended = self.suspended.lock();
+        let Some(mark) = suspended.as_ref() else { return Ok(()) };
+        // the lock first: nobody writes from then on
+        let device = DeviceFile::open(&self.dir)?;
+        if session_id::read(&self.dir.join("db"))? != *mark {
+            return Err(StorageError::Locked(format!(
+                "the store in {} was written by another process while it was suspended; open it again",
+                self.dir.display()
+            )));
+        }
+        *self.open.write() = Some(Open::for_writing(&self.dir, |_| Ok(device))?);
+        *suspended = None;
+        Ok(())
     }
 
     fn close(&self) -> Result<()> {

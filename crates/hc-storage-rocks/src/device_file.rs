@@ -59,6 +59,23 @@ impl DeviceFile {
         }
         Ok(Self { _locked: file })
     }
+
+    /// Locks the directory's device file, and writes it anew: the directory is the one that goes on.
+    pub(crate) fn adopt(dir: &Path) -> Result<Self, StorageError> {
+        let path = dir.join(FILE);
+        let failed = |error| StorageError::io("writing CORESTORE", error);
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        // the process that has the directory open keeps it
+        drop({
+            let file = options.open(&path).map_err(failed)?;
+            lock(&file, dir)?;
+            file
+        });
+        // a file's birth cannot be changed: it takes a new file
+        std::fs::remove_file(&path).map_err(failed)?;
+        Self::open(dir)
+    }
 }
 
 /// Says whose the directory is. All of it or, after a power loss, nothing: the text is shorter than a sector.

@@ -29,3 +29,8 @@ pub(crate) fn renew(db: &Path) -> Result<(), StorageError> {
         options.write(true).create(true).truncate(true).mode(0o600).open(db.join(FILE)).map_err(failed)?;
     file.write_all(&id).map_err(failed)
 }
+
+/// The mark that is there now.
+pub(crate) fn read(db: &Path) -> Result<Vec<u8>, StorageError> {
+    std::fs::read(db.join(FILE)).map_err(|error| StorageError::io("reading SESSION_ID", error))
+}

@@ -64,6 +64,30 @@ pub trait Kv: KvRead + Send + Sync + 'static {
     /// As [`commit`](Self::commit).
     fn compact(&self, start: &[u8], end: &[u8]) -> Result<()>;
 
+    /// Shows what another process wrote since, in an engine that was opened to follow it. Others show everything anyway.
+    ///
+    /// # Errors
+    /// As [`KvRead::get`].
+    fn catch_up(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Lets another process have the files for a while: what is done meanwhile fails with [`StorageError::Closed`].
+    ///
+    /// # Errors
+    /// [`StorageError::Unsupported`] if the engine has no files.
+    fn suspend(&self) -> Result<()> {
+        Err(StorageError::Unsupported("this engine cannot be suspended".into()))
+    }
+
+    /// Takes the files back.
+    ///
+    /// # Errors
+    /// [`StorageError::Locked`] if another process has them, or wrote to them meanwhile; [`StorageError::Unsupported`].
+    fn resume(&self) -> Result<()> {
+        Err(StorageError::Unsupported("this engine cannot be suspended".into()))
+    }
+
     /// Closes the engine and frees its files. Closing twice is no error.
     ///
     /// # Errors

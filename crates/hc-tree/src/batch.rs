@@ -1,6 +1,6 @@
 //! Changing a log: blocks become nodes and a new head, and a key pair signs it.
 
-use hc_crypto::{KeyPair, SignError, Verifier, VerifyError};
+use hc_crypto::{Hash, KeyPair, SignError, Verifier, VerifyError, hash};
 
 use crate::error::MissingNode;
 use crate::flat::{self, Cursor};
@@ -95,6 +95,12 @@ impl Batch {
     /// Nodes whose sizes nothing covers: both of a pair are what a peer says, and the hash above covers only their sum.
     pub(crate) fn unfixed(&self) -> &[u64] {
         &self.unfixed
+    }
+
+    /// The hash of the log as it is so far.
+    #[must_use]
+    pub fn hash(&self) -> Hash {
+        hash::tree(self.roots.iter().map(|root| (root.index, root.size, &root.hash)))
     }
 
     /// Goes back to a shorter length. What lies beyond is forgotten; roots that this batch did not make come from the reader.

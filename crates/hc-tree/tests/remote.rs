@@ -9,8 +9,7 @@ use hc_tree::{
     recovery_request,
 };
 use proptest::prelude::*;
-use serde_json::Value;
-use support::json::{bytes, number, vectors};
+use support::json::{bytes, key, number, vectors};
 use support::{Failed, Log, Stored, spoil, tamper};
 
 /// As in the script.
@@ -49,17 +48,13 @@ fn prove(length: u64, request: &hc_tree::ProofRequest, verifier: &Verifier) -> P
     plan.build(0, signed.signature(), value, Some(verifier.manifest().clone()), nodes).unwrap()
 }
 
-fn key(vector: &Value) -> Key {
-    Key::from(<[u8; 32]>::try_from(bytes(&vector["key"])).unwrap())
-}
-
 #[test]
 fn f14_proofs_that_stand_alone_are_nodes_byte_for_byte() {
     for vector in vectors("remotes") {
         let (length, index) = (number(&vector["length"]), vector["index"].as_u64());
         let verifier = verifier(vector["kind"].as_str().unwrap());
         let request = RemoteProof::request(vector["upgrade"].as_u64().unwrap_or(length), index);
-        let ours = RemoteProof::new(&key(&vector), prove(length, &request, &verifier));
+        let ours = RemoteProof::new(&key(&vector["key"]), prove(length, &request, &verifier));
         assert_eq!(hex::encode(ours.to_bytes()), vector["proof"].as_str().unwrap(), "{vector}");
         assert_eq!(RemoteProof::from_bytes(&bytes(&vector["proof"]).into()).unwrap(), ours);
     }
@@ -70,7 +65,7 @@ fn f14_a_proof_of_nodes_is_verified_with_nothing_but_the_key() {
     for vector in vectors("remotes") {
         let (length, index) = (number(&vector["length"]), vector["index"].as_u64());
         let remote = RemoteProof::from_bytes(&bytes(&vector["proof"]).into()).unwrap();
-        let shown = remote.verify(&key(&vector), None).unwrap();
+        let shown = remote.verify(&key(&vector["key"]), None).unwrap();
         let (signed, _) = signed(length, &verifier(vector["kind"].as_str().unwrap()));
         assert_eq!(
             shown.head(),
@@ -83,7 +78,7 @@ fn f14_a_proof_of_nodes_is_verified_with_nothing_but_the_key() {
             index.map(|index| (index, block(index))).as_ref().map(|(i, value)| (*i, value))
         );
         assert!(shown.is_newer(length - 1) && !shown.is_newer(length));
-        assert!(remote.verify(&key(&vector), Some(shown.verifier())).is_ok());
+        assert!(remote.verify(&key(&vector["key"]), Some(shown.verifier())).is_ok());
         let other = Manifest::single(KeyPair::from_seed(&[2; 32]).public()).key();
         assert_eq!(remote.verify(&other, None).unwrap_err(), ProofError::OtherLog);
     }

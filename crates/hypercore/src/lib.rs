@@ -41,6 +41,7 @@
 //!
 //! Follows npm hypercore 11.37.1. What differs is listed in the project's `docs/COMPAT.md`.
 
+mod archive;
 mod atom;
 pub mod core;
 mod download;
@@ -55,7 +56,8 @@ pub mod storage;
 mod streams;
 mod typed;
 
-pub use crate::core::{Core, Peer};
+pub use crate::core::{Conflict, Core, Peer};
+pub use archive::{Archived, Import};
 pub use atom::Atom;
 pub use download::{Download, DownloadOptions};
 pub use encoding::{Binary, Json, Utf8, ValueEncoding};
@@ -66,6 +68,7 @@ pub use hc_crypto::{
     DiscoveryKey, Hash, Key, KeyPair, Manifest, Namespace, PublicKey, Signature, block_encryption_key,
 };
 pub use hc_storage::Space;
+pub use hc_tree::RemoteHead;
 pub use hc_tree::{BlockRequest, HashRequest, Proof, ProofRequest, SeekRequest, UpgradeRequest};
 pub use options::{
     AppendOptions, CommitOptions, Durability, GetOptions, OpenOptions, ReplicationOptions, SeekOptions,

@@ -18,6 +18,19 @@ pub struct ProofRequest {
     pub upgrade: Option<UpgradeRequest>,
 }
 
+impl ProofRequest {
+    /// The request as it is answered of a log that begins with a prologue of so many blocks: who has not all of that gets it
+    /// first, whole, and what the log has beyond it as additional nodes.
+    #[must_use]
+    pub fn with_prologue(self, length: u64) -> Self {
+        let upgrade = self.upgrade.map(|asked| match asked {
+            inside if inside.start < length => UpgradeRequest { start: 0, length },
+            beyond => beyond,
+        });
+        Self { upgrade, ..self }
+    }
+}
+
 /// Asks for a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockRequest {

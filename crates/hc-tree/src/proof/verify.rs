@@ -10,7 +10,7 @@
 //! Follows npm hypercore 11.37.1, `lib/merkle-tree.js` (`verifyTree`, `verifyUpgrade`).
 
 use bytes::Bytes;
-use hc_crypto::Verifier;
+use hc_crypto::{Hash, Verifier, VerifyError};
 
 use super::types::{Proof, UpgradeProof};
 use crate::batch::Batch;
@@ -50,6 +50,10 @@ struct Found {
 struct Upgrade {
     head: TreeHead,
     signature: Vec<u8>,
+    /// Blocks that were known before.
+    known: u64,
+    /// The head that was asked for, on the way to the signed one, where nothing was known before.
+    first: Option<(u64, Hash)>,
 }
 
 /// Nodes, a block and a head that are part of this log: they may be written.
@@ -136,9 +140,25 @@ impl Unchecked {
         }
         if let Some(upgrade) = &self.upgrade {
             let (head, verifier) = (&upgrade.head, verifier.ok_or(ProofError::NoManifest)?);
+            upgrade.check_prologue(verifier)?;
             verifier.verify_head(head, &upgrade.signature)?;
         }
         Ok(Verified { nodes: self.nodes, claimed: self.claimed, upgrade: self.upgrade, block: self.block })
+    }
+}
+
+impl Upgrade {
+    /// A log that begins with a prologue is first shown as that, so that it can be compared. Upstream compares it only if it
+    /// comes that way; its peers never send anything else.
+    fn check_prologue(&self, verifier: &Verifier) -> Result<(), ProofError> {
+        let Some(prologue) = verifier.prologue().filter(|prologue| self.known < prologue.length) else {
+            return Ok(());
+        };
+        if self.first == Some((prologue.length, prologue.hash)) {
+            Ok(())
+        } else {
+            Err(VerifyError::Prologue.into())
+        }
     }
 }
 
@@ -267,6 +287,8 @@ fn grow(
     if queue.nodes.len() > 0 {
         return Err(ProofError::ExtraNodes);
     }
+    let first = head.roots().is_empty().then(|| (to, batch.hash()));
+    let known = head.length();
     extend_further(&mut batch, &proof.additional_nodes)?;
     if batch.length <= head.length() {
         return Err(ProofError::NotLonger { length: batch.length, ours: head.length() });
@@ -281,7 +303,7 @@ fn grow(
     let head = checked.ok().filter(|checked| checked == change.head());
     let head = head.ok_or_else(|| ProofError::Impossible { index: change.head().length() })?;
     found.nodes.extend_from_slice(change.nodes());
-    Ok((Upgrade { head, signature: proof.signature.clone() }, queue.extra.is_none()))
+    Ok((Upgrade { head, signature: proof.signature.clone(), known, first }, queue.extra.is_none()))
 }
 
 /// Extends a batch to a length that the peer was asked for.

@@ -1,5 +1,6 @@
 //! The vectors of `interop/generate/tree.mjs`, and requests and proofs as they are written there.
 
+use hc_crypto::Key;
 use hc_tree::{BlockRequest, HashRequest, Node, Proof, ProofRequest, SeekRequest, UpgradeRequest};
 use serde_json::Value;
 
@@ -59,4 +60,9 @@ pub fn plain(proof: &Proof) -> Value {
 /// Bytes that are written in hex.
 pub fn bytes(value: &Value) -> Vec<u8> {
     hex::decode(value.as_str().unwrap()).unwrap()
+}
+
+/// A core's key.
+pub fn key(value: &Value) -> Key {
+    Key::from(<[u8; 32]>::try_from(bytes(value)).unwrap())
 }

@@ -11,6 +11,7 @@ use hc_replicator::{Input, Local};
 
 use super::Core;
 use crate::Result;
+use crate::storage::Told;
 
 /// The length that is to be announced, and whether a task is about to.
 #[derive(Default)]
@@ -28,6 +29,7 @@ impl Core {
     pub(super) fn announce(&self, length: u64) {
         let announcer = &self.0.announcer;
         announcer.length.store(length, Ordering::SeqCst);
+        self.bear_witness();
         if self.0.storage.is_synced() || !announcer.watched.load(Ordering::SeqCst) {
             self.input(Input::Local(Local::Appended { length }));
             return;
@@ -35,6 +37,22 @@ impl Core {
         if !announcer.running.swap(true, Ordering::SeqCst) {
             tokio::spawn(self.clone().announce_when_synced());
         }
+    }
+
+    /// Has it written beside the store, with the next sync, what peers will have been told: so that a store that is set back
+    /// is noticed. Only a writer needs it.
+    fn bear_witness(&self) {
+        if !self.0.announcer.watched.load(Ordering::SeqCst) {
+            return;
+        }
+        let state = self.0.state.read();
+        let head = state.head();
+        if state.key_pair().is_none() || head.length() == 0 && head.fork() == 0 {
+            return;
+        }
+        let told = Told { fork: head.fork(), length: head.length(), tree_hash: head.hash() };
+        drop(state);
+        self.0.storage.note(*self.discovery_key(), told);
     }
 
     /// Whether there may be a head that a power loss would take away.
@@ -47,6 +65,7 @@ impl Core {
         let announcer = &self.0.announcer;
         announcer.cuts.fetch_add(1, Ordering::SeqCst);
         announcer.length.store(length, Ordering::SeqCst);
+        self.bear_witness();
         if announcer.watched.load(Ordering::SeqCst)
             && let Err(error) = self.0.storage.sync_blocking()
         {
@@ -82,6 +101,7 @@ impl Core {
     /// Lets peers in: from now on everything is synced before it is announced, and what is there already is now.
     pub(crate) async fn ready_for_peers(&self) -> Result<()> {
         self.0.announcer.watched.store(true, Ordering::SeqCst);
+        self.bear_witness();
         Arc::clone(&self.0.storage).sync().await
     }
 }

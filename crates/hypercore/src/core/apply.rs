@@ -2,14 +2,14 @@
 //!
 //! Follows npm hypercore 11.37.1, `lib/core.js` (`verify`) and `lib/session-state.js` (`_verifyBlock`).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use hc_crypto::{Manifest, Verifier};
 use hc_protocol::wire::Data;
 use hc_replicator::{ApplyFailure, Input, Local, PeerId, Ticket};
 use hc_storage::CoreWrite;
 use hc_tree::bitfield::BitChange;
-use hc_tree::{Proof, ProofError, TreeHead, Verified, verify};
+use hc_tree::{Node, Proof, ProofError, TreeHead, Verified, verify};
 
 use super::Core;
 use super::state::{Committed, verifier_of};
@@ -34,7 +34,7 @@ struct Staged {
     /// When the head is written, in milliseconds since 1970.
     timestamp: u64,
     /// Tree nodes that are in the batch.
-    nodes: BTreeSet<u64>,
+    nodes: BTreeMap<u64, Node>,
 }
 
 impl Core {
@@ -60,23 +60,33 @@ impl Core {
         answers
     }
 
-    /// Verifies and stores what the application got elsewhere. Whether it could be used.
-    pub(crate) fn apply_proof(&self, mut proof: Proof) -> Result<bool> {
+    /// Verifies and stores what the application got elsewhere, all or nothing. How many proofs could be used.
+    pub(crate) fn apply_proofs(&self, proofs: Vec<Proof>) -> Result<usize> {
         let discovery_key = *self.discovery_key();
         let writing = self.0.writer.lock();
         let before = self.status();
         let mut staged = self.nothing_staged();
-        let manifest = proof.manifest.take();
-        match self.check(&staged, &proof, manifest.as_ref()) {
-            Ok(checked) => self.put_on_stage(&mut staged, checked),
-            Err(Refusal::Stale) => return Ok(false),
-            Err(Refusal::Storage(error)) => return Err(error.into()),
-            Err(Refusal::Invalid(error)) => return Err(invalid(error, discovery_key)),
+        let mut used = 0;
+        for mut proof in proofs {
+            let manifest = proof.manifest.take();
+            match self.check(&staged, &proof, manifest.as_ref()) {
+                Ok(checked) => self.put_on_stage(&mut staged, checked),
+                Err(Refusal::Stale) => continue,
+                Err(Refusal::Storage(error)) => return Err(error.into()),
+                Err(Refusal::Invalid(error)) => return Err(invalid(error, discovery_key)),
+            }
+            used += 1;
+        }
+        if used == 0 {
+            return Ok(0);
         }
         let stored = staged.bits.clone();
-        self.write_staged(staged)?;
+        let learned = self.write_staged(staged)?;
         drop(writing);
         let after = self.status();
+        if learned {
+            self.input(Input::Local(Local::Manifest));
+        }
         if after.length > before.length {
             self.emit(|| Event::Append { length: after.length, byte_length: after.byte_length });
             self.input(Input::Local(Local::Upgraded { length: after.length }));
@@ -85,7 +95,12 @@ impl Core {
             self.input(Input::Local(Local::Stored { start, end }));
         }
         self.drive_writer();
-        Ok(true)
+        Ok(used)
+    }
+
+    /// What a proof that does not hold is to the application.
+    pub(crate) fn invalid_proof(&self, error: ProofError) -> Error {
+        invalid(error, *self.discovery_key())
     }
 
     fn nothing_staged(&self) -> Staged {
@@ -97,7 +112,7 @@ impl Core {
             verifier: None,
             tickets: Vec::new(),
             timestamp: crate::now_millis(),
-            nodes: BTreeSet::new(),
+            nodes: BTreeMap::new(),
         }
     }
 
@@ -107,9 +122,10 @@ impl Core {
         let state = self.0.state.read();
         let (write, nodes) = (&mut staged.write, &mut staged.nodes);
         write.apply(&verified, staged.timestamp, |node| {
-            state.known_nodes().has(node) != Some(true) && nodes.insert(node)
+            state.known_nodes().has(node) != Some(true) && !nodes.contains_key(&node)
         });
         drop(state);
+        nodes.extend(verified.nodes().iter().map(|node| (node.index, *node)));
         if let Some((index, _)) = verified.block() {
             staged.bits.push(BitChange { start: index, end: index.saturating_add(1), set: true });
         }
@@ -181,15 +197,15 @@ impl Core {
         }
     }
 
-    /// A stored node, or a root that an earlier proof of this batch brought.
+    /// A stored node, or one that an earlier proof of this batch brought.
     fn stored_or_root(
         &self,
         staged: &Staged,
         index: u64,
     ) -> std::result::Result<Option<hc_tree::Node>, Refusal> {
         let root = staged.head.roots().iter().find(|root| root.index == index);
-        match root {
-            Some(root) => Ok(Some(*root)),
+        match root.or_else(|| staged.nodes.get(&index)) {
+            Some(node) => Ok(Some(*node)),
             None => self.0.disk.tree_node(index).map_err(Refusal::Storage),
         }
     }
@@ -244,7 +260,7 @@ impl Core {
         self.0.storage.committed();
         let learned = verifier.is_some();
         let head = signature.map(|signature| (head, signature));
-        let nodes = Some(nodes.into_iter().collect());
+        let nodes = Some(nodes.into_keys().collect());
         self.take_over(Committed { head, timestamp, bits, hints, verifier, nodes, ..Committed::default() });
         if learned {
             self.emit(|| Event::Manifest);

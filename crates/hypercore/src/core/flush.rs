@@ -98,7 +98,7 @@ impl Member {
 }
 
 impl Core {
-    fn become_state(&self, next: State) {
+    pub(super) fn become_state(&self, next: State) {
         self.0.changes.fetch_add(1, Ordering::AcqRel);
         let mut state = self.0.state.write();
         *state = next;

@@ -80,6 +80,6 @@ impl Core {
         let _writing = self.0.writer.lock();
         self.0.storage.store().purge(&self.0.disk)?;
         self.0.storage.committed();
-        Ok(())
+        self.0.storage.forget(self.discovery_key())
     }
 }

@@ -28,6 +28,7 @@ mod line;
 mod open;
 mod read;
 mod recovery;
+mod refresh;
 mod serve;
 mod state;
 
@@ -42,6 +43,7 @@ use tokio::sync::{broadcast, watch};
 pub(crate) use append::{Blocks, Signer};
 pub(crate) use branch::{Branch, Kind, NamedOptions};
 pub(crate) use commit::CommitTerms;
+pub use conflict::Conflict;
 pub(crate) use flush::{Member, flush};
 pub use hub::Peer;
 pub(crate) use hub::{Hub, Waiting, WantKind};
@@ -75,6 +77,8 @@ pub(crate) struct Inner {
     /// Logs beside the public one.
     branches: Branches,
     cut_watchers: CutWatchers,
+    /// Evidence of two histories, if there is any.
+    conflict: RwLock<Option<Conflict>>,
     /// Counts the changes of `state`.
     changes: AtomicU64,
     /// Held by an exclusive session.

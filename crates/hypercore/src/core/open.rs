@@ -121,7 +121,16 @@ impl Core {
         let verifier = verifier_of(auth.key, auth.manifest.as_ref());
         let (key, discovery_key) = (auth.key, auth.discovery_key);
         let state = State::load(&disk, auth, verifier)?;
+        let conflict = Self::load_conflict(&disk)?;
         let core = Self::assemble(storage, disk, key, discovery_key, state, options, alone);
+        *core.0.conflict.write() = conflict;
+        if core.0.storage.is_read_only() {
+            return Ok(core);
+        }
+        if core.recovering() == 0 && core.was_set_back()? {
+            tracing::warn!(core = %core.discovery_key(), "the store was set back: the core is recovering");
+            core.set_recovering(crate::now_millis())?;
+        }
         if let Some(topic) = &options.group {
             core.set_group(topic)?;
         }
@@ -163,6 +172,7 @@ impl Core {
             appends: AppendQueue::default(),
             branches: Branches::default(),
             cut_watchers: CutWatchers::default(),
+            conflict: RwLock::default(),
             changes: AtomicU64::new(0),
             exclusive: Arc::default(),
             announcer: Announcer::default(),

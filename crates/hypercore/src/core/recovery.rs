@@ -20,6 +20,25 @@ impl Core {
         self.0.state.read().hints().recovering
     }
 
+    /// Whether the log is behind what peers were told of it, or another one: then the store was set back.
+    pub(super) fn was_set_back(&self) -> Result<bool> {
+        let (head, writable) = {
+            let state = self.0.state.read();
+            (state.head().clone(), state.key_pair().is_some())
+        };
+        if !writable {
+            return Ok(false);
+        }
+        if self.0.storage.is_adopted() {
+            return Ok(true);
+        }
+        let Some(told) = self.0.storage.told(self.discovery_key()) else { return Ok(false) };
+        if head.fork() != told.fork || head.length() < told.length {
+            return Ok((head.fork(), head.length()) < (told.fork, told.length));
+        }
+        Ok(self.head_at(None, told.length)?.hash() != told.tree_hash)
+    }
+
     /// Waits until the core is no longer recovering. `timeout` bounds the wait.
     pub(crate) async fn recovered(&self, timeout: Option<Duration>) -> Result<()> {
         self.check_conflict()?;

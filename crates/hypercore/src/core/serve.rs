@@ -58,8 +58,9 @@ impl Core {
         let state = self.0.state.read();
         let (head, signature) = (state.head().clone(), state.signature().to_vec());
         let manifest = if with_manifest { state.manifest().cloned() } else { None };
+        let request = request.with_prologue(state.prologue_length());
         drop(state);
-        let proof = prove(&head, &self.0.disk, request, &signature, manifest)?;
+        let proof = prove(&head, &self.0.disk, &request, &signature, manifest)?;
         Ok(proof.map(Into::into))
     }
 
@@ -68,8 +69,9 @@ impl Core {
         let (head, disk) = self.head_and_disk(branch);
         let state = self.0.state.read();
         let (signature, manifest) = (state.signature().to_vec(), state.manifest().cloned());
+        let request = request.with_prologue(state.prologue_length());
         drop(state);
-        let made = prove(&head, &disk, request, &signature, manifest);
+        let made = prove(&head, &disk, &request, &signature, manifest);
         match made {
             Ok(Some(proof)) => Ok(proof),
             Ok(None) => Err(crate::Error::BlockNotAvailable {

@@ -86,6 +86,17 @@ impl Hypercore {
         blocking(move || core.make_proof(branch.as_deref(), &request)).await
     }
 
+    /// Verifies a proof of a whole head (an upgrade from 0), and of a block if it has one, against nothing but the key and
+    /// what is known of who may sign. Nothing is stored, and nothing that is stored is looked at.
+    ///
+    /// # Errors
+    /// [`Error::InvalidProof`], [`Error::InvalidSignature`] if it does not hold.
+    pub fn verify_fully_remote(&self, proof: &Proof) -> Result<hc_tree::RemoteHead> {
+        let known = self.core().verifier();
+        let remote = hc_tree::RemoteProof::new(self.key(), proof.clone());
+        remote.verify(self.key(), known.as_ref()).map_err(|error| self.core().invalid_proof(error))
+    }
+
     /// Verifies what somebody proved of this log, and stores it. Whether it could be used: a proof of another fork, or one
     /// that the log has outgrown, cannot.
     ///
@@ -95,7 +106,17 @@ impl Hypercore {
     pub async fn apply_proof(&self, proof: Proof) -> Result<bool> {
         self.check_open()?;
         let core = self.core().clone();
-        blocking(move || core.apply_proof(proof)).await
+        blocking(move || Ok(core.apply_proofs(vec![proof])? > 0)).await
+    }
+
+    /// As [`apply_proof`](Self::apply_proof) for several, stored in one batch, all or none. How many could be used.
+    ///
+    /// # Errors
+    /// As [`apply_proof`](Self::apply_proof).
+    pub async fn apply_proofs(&self, proofs: Vec<Proof>) -> Result<usize> {
+        self.check_open()?;
+        let core = self.core().clone();
+        blocking(move || core.apply_proofs(proofs)).await
     }
 }
 

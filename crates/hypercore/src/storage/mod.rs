@@ -2,12 +2,18 @@
 //!
 //! Many cores share one [`Storage`]; a [`Hypercore`](crate::Hypercore) that is opened by directory has one to itself.
 
+mod witness;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hc_crypto::Key;
+use hc_crypto::{DiscoveryKey, Key};
+pub use hc_storage::audit;
 use hc_storage::{Kv, MemKv, Store};
 use tokio::sync::broadcast;
+
+pub(crate) use witness::Told;
+use witness::Witness;
 
 use crate::events::EVENT_BACKLOG;
 use crate::options::Durability;
@@ -24,6 +30,10 @@ pub struct Storage {
     written: AtomicU64,
     synced: AtomicU64,
     syncing: tokio::sync::Mutex<()>,
+    /// What peers were told, of a store in a directory.
+    witness: Option<Witness>,
+    /// Whether the directory was taken over from another place: then nothing in it is sure to be the newest.
+    adopted: bool,
     groups: broadcast::Sender<GroupUpdate>,
 }
 
@@ -48,6 +58,11 @@ pub struct StorageOptions {
     /// Opens beside a process that has the store open for writing, without its lock, and writes nothing. Shows the store
     /// as it was at the moment of opening.
     pub read_only: bool,
+    /// As [`read_only`](Self::read_only), and [`Storage::catch_up`] shows what was written since.
+    pub follow: bool,
+    /// Takes a directory over that was copied or restored, which is refused otherwise. Its writable cores are recovering
+    /// then: they append only after peers confirmed that none of them has more.
+    pub adopt: bool,
 }
 
 impl Storage {
@@ -67,12 +82,17 @@ impl Storage {
     pub async fn open(dir: impl AsRef<std::path::Path>, options: StorageOptions) -> Result<Arc<Self>> {
         let dir = dir.as_ref().to_owned();
         blocking(move || {
-            let engine = if options.read_only {
-                hc_storage_rocks::RocksKv::open_read_only(&dir)?
-            } else {
-                hc_storage_rocks::RocksKv::open(&dir)?
-            };
-            Self::over(Arc::new(engine), options, false)
+            use hc_storage_rocks::RocksKv;
+            if options.follow {
+                let options = StorageOptions { read_only: true, ..options };
+                return Ok(Arc::new(Self::with(Arc::new(RocksKv::follow(&dir)?), options, false)?));
+            }
+            if options.read_only {
+                return Ok(Arc::new(Self::with(Arc::new(RocksKv::open_read_only(&dir)?), options, false)?));
+            }
+            let engine = if options.adopt { RocksKv::adopt(&dir)? } else { RocksKv::open(&dir)? };
+            let storage = Self::with(Arc::new(engine), options, false)?;
+            Ok(Arc::new(Self { witness: Some(Witness::open(&dir)?), ..storage }))
         })
         .await
     }
@@ -82,7 +102,11 @@ impl Storage {
     /// # Errors
     /// [`Error::Storage`] if what the engine holds is no store of Hypercore 11.
     pub fn over(engine: Arc<dyn Kv>, options: StorageOptions, volatile: bool) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self {
+        Self::with(engine, options, volatile).map(Arc::new)
+    }
+
+    fn with(engine: Arc<dyn Kv>, options: StorageOptions, volatile: bool) -> Result<Self> {
+        Ok(Self {
             store: Store::open(engine)?,
             durability: options.durability,
             read_only: options.read_only,
@@ -90,8 +114,112 @@ impl Storage {
             written: AtomicU64::new(0),
             synced: AtomicU64::new(0),
             syncing: tokio::sync::Mutex::new(()),
+            witness: None,
+            adopted: options.adopt,
             groups: broadcast::Sender::new(EVENT_BACKLOG),
-        }))
+        })
+    }
+
+    /// Notes what peers are to be told of a core: it is beside the store on the device before the next sync is done.
+    pub(crate) fn note(&self, core: DiscoveryKey, told: Told) {
+        if let Some(witness) = &self.witness {
+            witness.note(core, told);
+        }
+    }
+
+    /// What peers were told of a core.
+    pub(crate) fn told(&self, core: &DiscoveryKey) -> Option<Told> {
+        self.witness.as_ref()?.told(core)
+    }
+
+    pub(crate) fn forget(&self, core: &DiscoveryKey) -> Result<()> {
+        self.witness.as_ref().map_or(Ok(()), |witness| Ok(witness.forget(core)?))
+    }
+
+    /// Whether the directory was taken over from another place.
+    pub(crate) const fn is_adopted(&self) -> bool {
+        self.adopted
+    }
+
+    fn sync_now(&self) -> Result<()> {
+        let written = self.written.load(Ordering::Acquire);
+        let notes = self.witness.as_ref().map(Witness::take).unwrap_or_default();
+        if !self.volatile {
+            self.store.sync()?;
+        }
+        if let Some(witness) = &self.witness {
+            witness.write(notes)?;
+        }
+        self.synced.fetch_max(written, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Shows what another process wrote since, in a store that [follows](StorageOptions::follow) it. Cores that are open have
+    /// to be refreshed themselves.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn catch_up(self: &Arc<Self>) -> Result<()> {
+        let storage = Arc::clone(self);
+        blocking(move || {
+            storage.store.kv().catch_up()?;
+            Ok(storage.store.reload()?)
+        })
+        .await
+    }
+
+    /// Lets another process have the directory for a while: everything is on the device, the lock is free, and what is done
+    /// meanwhile fails with [`Error::Storage`].
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn suspend(self: &Arc<Self>) -> Result<()> {
+        self.sync().await?;
+        let storage = Arc::clone(self);
+        blocking(move || Ok(storage.store.kv().suspend()?)).await
+    }
+
+    /// Takes the directory back.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if another process has it, or has had it: what is known here of the store may then be outdated,
+    /// and it has to be opened again.
+    pub async fn resume(self: &Arc<Self>) -> Result<()> {
+        let storage = Arc::clone(self);
+        blocking(move || Ok(storage.store.kv().resume()?)).await
+    }
+
+    /// Looks at everything in the store, or at one core of it, and writes nothing; see [`audit`](mod@audit).
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the store cannot be read at all.
+    pub async fn audit(self: &Arc<Self>, only: Option<DiscoveryKey>) -> Result<audit::Report> {
+        let storage = Arc::clone(self);
+        blocking(move || Ok(audit::audit(&storage.store, only.as_ref())?)).await
+    }
+
+    /// Writes the repairs of an audit that was just made. No core of the store may be open.
+    ///
+    /// # Errors
+    /// [`Error::Storage`]; then nothing was repaired.
+    pub async fn repair(self: &Arc<Self>, report: audit::Report) -> Result<()> {
+        let storage = Arc::clone(self);
+        blocking(move || {
+            audit::repair(&storage.store, &report)?;
+            storage.committed();
+            storage.sync_now()?;
+            Ok(storage.store.reload()?)
+        })
+        .await
+    }
+
+    /// Reclaims the space on disk of what was deleted.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn compact(self: &Arc<Self>) -> Result<()> {
+        let storage = Arc::clone(self);
+        blocking(move || Ok(storage.store.kv().compact(&[], &[0xff])?)).await
     }
 
     /// The schema underneath: records of the store and of its cores.
@@ -125,12 +253,7 @@ impl Storage {
 
     /// As [`sync`](Self::sync), on the calling thread.
     pub(crate) fn sync_blocking(&self) -> Result<()> {
-        let written = self.written.load(Ordering::Acquire);
-        if !self.volatile {
-            self.store.sync()?;
-        }
-        self.synced.fetch_max(written, Ordering::AcqRel);
-        Ok(())
+        self.sync_now()
     }
 
     /// Notes that a batch was committed.
@@ -140,7 +263,13 @@ impl Storage {
 
     /// Whether everything that was committed is on the device.
     pub(crate) fn is_synced(&self) -> bool {
-        self.volatile || self.synced.load(Ordering::Acquire) >= self.written.load(Ordering::Acquire)
+        self.volatile
+            || (self.synced.load(Ordering::Acquire) >= self.written.load(Ordering::Acquire)
+                && !self.has_notes())
+    }
+
+    fn has_notes(&self) -> bool {
+        self.witness.as_ref().is_some_and(Witness::has_notes)
     }
 
     /// Brings everything that was committed so far to the device. Callers at the same time share one sync.
@@ -149,21 +278,15 @@ impl Storage {
     /// [`Error::Storage`]; the engine then refuses further writes.
     pub async fn sync(self: &Arc<Self>) -> Result<()> {
         let target = self.written.load(Ordering::Acquire);
-        if self.volatile || self.synced.load(Ordering::Acquire) >= target {
+        if self.is_synced() {
             return Ok(());
         }
         let _syncing = self.syncing.lock().await;
-        if self.synced.load(Ordering::Acquire) >= target {
+        if self.synced.load(Ordering::Acquire) >= target && !self.has_notes() {
             return Ok(());
         }
         let storage = Arc::clone(self);
-        blocking(move || {
-            let written = storage.written.load(Ordering::Acquire);
-            storage.store.sync()?;
-            storage.synced.fetch_max(written, Ordering::AcqRel);
-            Ok(())
-        })
-        .await
+        blocking(move || storage.sync_now()).await
     }
 
     /// Closes the engine: its directory is free for another process. Everything after it fails.
