@@ -9,7 +9,9 @@
 //!   on logs of fork 0.
 //! - Snapshots take it for done when a log is cut in an atom, also if the atom is never flushed: such atoms cut nothing while there are
 //!   snapshots.
-//! - An atom that appends and then cuts its own blocks off again leaves a contiguous length that is too long: atoms cut first.
+//! - An atom that appends and then cuts its own blocks off again leaves a contiguous length that is too long, and one that
+//!   cuts twice forgets the first time: atoms cut first, and once.
+//! - A named session that begins anew (`overwrite`) beside an empty log keeps its old head: it is done beside others only.
 //! - A named session that the log is cut beneath shares what comes there later, and its hashes do not fit any more: such sessions are
 //!   left alone, until they begin anew.
 //! - A group's updates are left behind by atoms: none are made of logs with a group. And by commits that change nothing, after which

@@ -27,6 +27,9 @@ pub(super) fn open(script: &mut Script<'_>) -> Done {
     // what became of one that the log was cut beneath is a matter of chance
     let mixed = script.world.logs.get(at).is_some_and(|log| log.shared.get(name) == Some(&None));
     if mixed || script.random.once_in(6) {
+        if head.length == 0 {
+            return Ok(());
+        }
         fields["overwrite"] = json!(true);
     }
     let Ok(opened) = script.step(&Step::new("core.session", fields).giving(&symbol))? else { return Ok(()) };
@@ -159,7 +162,7 @@ pub(super) fn atom(script: &mut Script<'_>) -> Done {
     Ok(())
 }
 
-/// To which length the log was cut in the atom. Cuts come first if there are any: Node leaves the hint of an append behind that the same atom takes away again. And its
+/// To which length the log was cut in the atom. There is at most one cut, and it comes first: Node leaves the hint of an append behind that the same atom takes away again. And its
 /// snapshots notice when a log is cut in an atom that then is never flushed: this can be left out.
 fn in_atom(script: &mut Script<'_>, core: &str, mut may_cut: bool) -> Result<Option<u64>, String> {
     let (mut head, mut cut) = (script.state(core)?, None);
@@ -171,7 +174,7 @@ fn in_atom(script: &mut Script<'_>, core: &str, mut may_cut: bool) -> Result<Opt
             }
             1 if may_cut => {
                 let length = head.length.saturating_sub(script.random.below(5));
-                cut = Some(length);
+                (cut, may_cut) = (Some(length), false);
                 Step::new("truncate", json!({ "core": core, "length": length }))
             }
             _ => {

@@ -5,7 +5,7 @@
 //!
 //! Follows npm hypercore 11.37.1, `lib/session-state.js`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -35,6 +35,8 @@ pub(crate) struct Branch {
     /// For atoms: what happened since the last flush.
     pending: Mutex<Pending>,
     events: broadcast::Sender<Event>,
+    /// Sessions that are open. A handle that was closed keeps the branch, but nobody may meet it there any more.
+    sessions: AtomicUsize,
 }
 
 /// What an atom did to a log since it was last flushed.
@@ -109,9 +111,18 @@ impl Branch {
                 ..Pending::default()
             }),
             events: broadcast::Sender::new(EVENT_BACKLOG),
+            sessions: AtomicUsize::new(0),
         });
         core.0.branches.add(&branch);
         branch
+    }
+
+    pub(crate) fn session_opened(&self) {
+        self.sessions.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn session_closed(&self) {
+        self.sessions.fetch_sub(1, Ordering::AcqRel);
     }
 
     pub(crate) const fn kind(&self) -> &Kind {
@@ -382,7 +393,8 @@ impl Core {
         let _writing = self.0.writer.lock();
         let open = self.0.branches.open();
         let open = open.iter().find(|branch| matches!(&branch.kind, Kind::Named(open) if open == name));
-        if let Some(open) = open.filter(|_| !options.overwrite) {
+        let in_use = |open: &&Arc<Branch>| open.sessions.load(Ordering::Acquire) > 0;
+        if let Some(open) = open.filter(in_use).filter(|_| !options.overwrite) {
             return Ok(Arc::clone(open));
         }
         let store = self.0.storage.store();

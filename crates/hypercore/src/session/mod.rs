@@ -91,6 +91,9 @@ impl Session {
         if first {
             self.cancelled.cancel();
             self.exclusive.lock().take();
+            if let Some(branch) = &self.branch {
+                branch.session_closed();
+            }
             self.core.session_closed(self.options.weak.unwrap_or(false));
         }
         first
@@ -142,6 +145,9 @@ impl Hypercore {
         exclusive: Option<OwnedMutexGuard<()>>,
     ) -> Self {
         core.session_opened(options.weak.unwrap_or(false));
+        if let Some(branch) = &branch {
+            branch.session_opened();
+        }
         let encryption = SessionEncryption::new(options.encryption.clone().flatten());
         let session = Session {
             core,
