@@ -133,7 +133,7 @@ impl Store {
             more.iter().for_each(|op| model.apply(op));
             ops.extend(more);
         }
-        let script = Script { sync: false, watch: false, cores: CORES, ops };
+        let script = Script { sync: false, watch: generator.rng.one_in(2), cores: CORES, ops };
         let dir = options.fresh("closed")?;
         let lines = work(options, &dir, &script)?;
         let model = replay(&script, &lines)?;
