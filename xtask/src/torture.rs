@@ -18,10 +18,8 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let Some((_, traces)) = TORTURES.iter().find(|(name, _)| *name == what) else {
         return Err(format!("torture WHAT [--cycles N | --seconds N] [--seed S]: WHAT is one of {names}"));
     };
-    if *traces {
-        if !cfg!(target_os = "linux") {
-            return Err(format!("torture {what} looks at system calls with strace, which is for Linux"));
-        }
+    if *traces && !cfg!(target_os = "linux") {
+        return Err(format!("torture {what} looks at system calls with strace, which is for Linux"));
     }
     setup::without_node(if *traces { &["strace"] } else { &[] })?;
     // not for release: its assertions are worth more here than speed
