@@ -128,7 +128,11 @@ pub(crate) fn write_json(rows: &[Row], file: &Path) -> Outcome {
 }
 
 pub(super) fn write(file: &Path, text: &str) -> Outcome {
-    std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| std::fs::write(file, text))
+        .map_err(|error| format!("{}: {error}", file.display()))
 }
 
 #[cfg(test)]
