@@ -47,11 +47,11 @@ enum Vouched {
 }
 
 impl Line<'_> {
-    fn error(&self, reason: impl ToString) -> Error {
-        Error::InvalidOperation { reason: reason.to_string(), discovery_key: self.key.discovery_key() }
+    fn error(&self, reason: impl Into<String>) -> Error {
+        Error::InvalidOperation { reason: reason.into(), discovery_key: self.key.discovery_key() }
     }
 
-    fn invalid_signature(&self, reason: impl ToString) -> Error {
+    fn invalid_signature(&self, reason: &dyn std::fmt::Display) -> Error {
         Error::InvalidSignature { reason: reason.to_string(), discovery_key: self.key.discovery_key() }
     }
 
@@ -218,11 +218,11 @@ impl Line<'_> {
         };
         let signed = match signing {
             Signing::Pair(pair) => {
-                change.sign(verifier, pair).map_err(|error: SignError| self.invalid_signature(error))?
+                change.sign(verifier, pair).map_err(|error: SignError| self.invalid_signature(&error))?
             }
             Signing::Given(signature) => change
                 .signed_with(verifier, signature.clone())
-                .map_err(|error: VerifyError| self.invalid_signature(error))?,
+                .map_err(|error: VerifyError| self.invalid_signature(&error))?,
             Signing::Nobody => return Err(Error::Internal("an unsigned change was to be signed")),
         };
         Ok((Vouched::Signed(signed), fresh))
