@@ -127,6 +127,7 @@ impl Core {
         if core.0.storage.is_read_only() {
             return Ok(core);
         }
+        core.correct_hints()?;
         if core.recovering() == 0 && core.was_set_back()? {
             tracing::warn!(core = %core.discovery_key(), "the store was set back: the core is recovering");
             core.set_recovering(crate::now_millis())?;

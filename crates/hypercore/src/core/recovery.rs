@@ -20,6 +20,20 @@ impl Core {
         self.0.state.read().hints().recovering
     }
 
+    /// Corrects how many blocks are stored from the start without a hole: it is written after the blocks themselves by some
+    /// versions of Node, and may be behind.
+    pub(super) fn correct_hints(&self) -> Result<()> {
+        let state = self.0.state.read();
+        let hints = *state.hints();
+        let actual = state.bitfield().first_unset(0).min(state.head().length());
+        drop(state);
+        if hints.contiguous_length == actual {
+            return Ok(());
+        }
+        let _writing = self.0.writer.lock();
+        self.store_hints(hc_storage::Hints { contiguous_length: actual, ..hints })
+    }
+
     /// Whether the log is behind what peers were told of it, or another one: then the store was set back.
     pub(super) fn was_set_back(&self) -> Result<bool> {
         let (head, writable) = {
