@@ -284,7 +284,7 @@ fn is_log_for_people(file: &Path) -> bool {
 }
 
 /// A copy of a store that counts as the original: its CORESTORE names its own inode.
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("copying a store: {error}");
     for folder in ["", "db"] {
         std::fs::create_dir_all(to.join(folder)).map_err(failed)?;
