@@ -249,6 +249,8 @@ pub(crate) fn to_bytes(
 
 pub(crate) fn bounded(start: &[u8], end: &[u8]) -> ReadOptions {
     let mut options = ReadOptions::default();
+    // who reads much in order does not come back soon: what others read at random stays in memory
+    options.fill_cache(false);
     // RocksDB takes the upper bound as given; one below the start would be an error in debug builds
     options.set_iterate_upper_bound(if end > start { end } else { start });
     options

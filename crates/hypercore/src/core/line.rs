@@ -58,10 +58,7 @@ impl Line<'_> {
     /// Appends blocks, as they are stored.
     pub(super) fn append(&self, blocks: &[Bytes], signing: &Signing) -> Result<Planned> {
         let mut batch = Batch::new(self.state.head());
-        batch.reserve(blocks.len());
-        for block in blocks {
-            batch.append(block);
-        }
+        batch.append_all(blocks);
         let change = batch.finish();
         if change.head().length() < self.state.prologue_length() {
             return Err(self.error("the append ends inside the log's prologue"));
