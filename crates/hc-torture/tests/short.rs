@@ -3,8 +3,9 @@
 use std::process::Command;
 
 fn torture(what: &str, cycles: &str) {
-    let done =
-        Command::new(env!("CARGO_BIN_EXE_hc-torture")).args([what, "--cycles", cycles, "--seed", "1"]).output();
+    let done = Command::new(env!("CARGO_BIN_EXE_hc-torture"))
+        .args([what, "--cycles", cycles, "--seed", "1"])
+        .output();
     let done = done.unwrap();
     let said = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{said}{}", String::from_utf8_lossy(&done.stderr));
