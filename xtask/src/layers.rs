@@ -21,7 +21,15 @@ const LAYERS: &[(&str, bool, &[&str])] = &[
     (
         "hypercore",
         false,
-        &["hc-crypto", "hc-tree", "hc-storage", "hc-storage-rocks", "hc-protocol", "hc-replicator"],
+        &[
+            "compact-encoding-rs",
+            "hc-crypto",
+            "hc-tree",
+            "hc-storage",
+            "hc-storage-rocks",
+            "hc-protocol",
+            "hc-replicator",
+        ],
     ),
     ("corestore", false, &["hc-crypto", "hc-storage", "hypercore"]),
     ("hypercore-cli", false, &["corestore", "hypercore"]),

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::Stream;
 use hypercore::core::{Alias, CoreName};
 use hypercore::replication::ReplicationBuilder;
+use hypercore::storage::audit::Report;
 use hypercore::storage::{Storage, StorageOptions};
 use hypercore::{
     Atom, DiscoveryKey, Durability, Error, GroupUpdate, Hypercore, Key, KeyPair, Manifest, Namespace,
@@ -62,6 +63,23 @@ impl CorestoreBuilder {
     #[must_use]
     pub const fn read_only(mut self, read_only: bool) -> Self {
         self.storage.read_only = read_only;
+        self
+    }
+
+    /// As [`read_only`](Self::read_only), and goes on to show what the other process writes, whenever
+    /// [`Hypercore::catch_up_with_store`] is called.
+    #[must_use]
+    pub const fn follow(mut self, follow: bool) -> Self {
+        self.storage.follow = follow;
+        self.storage.read_only = self.storage.read_only || follow;
+        self
+    }
+
+    /// Takes a directory over that was copied or restored, which is refused otherwise. Its writable cores are recovering
+    /// then, see [`Hypercore::recovering`].
+    #[must_use]
+    pub const fn adopt(mut self, adopt: bool) -> Self {
+        self.storage.adopt = adopt;
         self
     }
 
@@ -307,6 +325,54 @@ impl Corestore {
                 }
             }
         })
+    }
+
+    /// Looks at everything in the store, and writes nothing; see [`hypercore::storage::audit`](mod@hypercore::storage::audit).
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if the store cannot be read at all.
+    pub async fn audit(&self) -> Result<Report> {
+        self.check_open()?;
+        self.root.storage.audit(None).await
+    }
+
+    /// Writes the repairs of an audit that was just made. No core may be open.
+    ///
+    /// # Errors
+    /// [`Error::Assertion`] if a core is open; [`Error::Storage`]. Then nothing was repaired.
+    pub async fn repair(&self, report: Report) -> Result<()> {
+        self.check_open()?;
+        if !self.root.registry.all().is_empty() {
+            return Err(Error::Assertion("a store can be repaired only while no core of it is open".into()));
+        }
+        self.root.storage.repair(report).await
+    }
+
+    /// Lets another process have the directory for a while: everything is on the device and the lock is free. What is done
+    /// meanwhile fails.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn suspend(&self) -> Result<()> {
+        self.check_open()?;
+        self.root.storage.suspend().await
+    }
+
+    /// Takes the directory back.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if another process has it or wrote to it meanwhile: then the store has to be opened again.
+    pub async fn resume(&self) -> Result<()> {
+        self.root.storage.resume().await
+    }
+
+    /// Reclaims the space on disk of what was deleted.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn compact(&self) -> Result<()> {
+        self.check_open()?;
+        self.root.storage.compact().await
     }
 
     /// Brings everything that was written so far to the device.

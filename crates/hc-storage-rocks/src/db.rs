@@ -1,10 +1,13 @@
 //! The engine over RocksDB.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hc_storage::keys::Key;
@@ -15,8 +18,8 @@ use rocksdb::{ColumnFamily, DB, ReadOptions};
 
 use crate::device_file::DeviceFile;
 use crate::options::{self, COLUMN_FAMILY};
-use crate::session_id;
 use crate::snapshot::Snapshot;
+use crate::{manifest_seal, session_id};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -39,30 +42,30 @@ struct Open {
     /// Options of reading one value: made once, since each is an allocation.
     point: ReadOptions,
     _device: Option<DeviceFile>,
-    /// Where a follower keeps its own log.
-    scratch: Option<Scratch>,
+    /// For a follower: what the directory looked like when it was opened.
+    seen: Option<Looks>,
 }
 
-/// A folder of our own that goes with us.
-struct Scratch(PathBuf);
+/// What a database's folder looks like: its files, with their lengths. Another process that writes changes it.
+type Looks = BTreeMap<OsString, u64>;
 
-impl Scratch {
-    fn new() -> Result<Self> {
-        let failed = |error| StorageError::io("making a folder for a follower", error);
-        let mut name = [0; 8];
-        getrandom::fill(&mut name).map_err(|error| failed(std::io::Error::other(error)))?;
-        let name = format!("hypercore-follow-{:016x}", u64::from_le_bytes(name));
-        let path = std::env::temp_dir().join(name);
-        make_private(&path)?;
-        Ok(Self(path))
-    }
-}
+/// How often a follower tries to open a database whose files come and go, and how long it waits in between.
+const FOLLOW_TRIES: u32 = 20;
+const FOLLOW_PAUSE: Duration = Duration::from_millis(20);
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // what is left in the folder for temporary files is not worth an error
-        let _ = std::fs::remove_dir_all(&self.0);
+fn looks(db: &Path) -> Result<Looks> {
+    let failed = |error| StorageError::io("looking at the database's folder", error);
+    let mut looks = Looks::new();
+    for file in std::fs::read_dir(db).map_err(failed)? {
+        let file = file.map_err(failed)?;
+        // one that is gone by now is not there
+        if let Ok(metadata) = file.metadata() {
+            looks.insert(file.file_name(), metadata.len());
+        }
     }
+    // RocksDB's own notes say nothing of what is stored
+    looks.retain(|name, _| !name.as_encoded_bytes().starts_with(b"LOG"));
+    Ok(looks)
 }
 
 impl RocksKv {
@@ -84,23 +87,13 @@ impl RocksKv {
         Ok(Self::over(dir, Open::for_writing(dir, DeviceFile::adopt)?))
     }
 
-    /// Opens a directory for reading beside a process that has it open for writing, without a lock. What that process writes
-    /// is shown after each [`catch_up`](Kv::catch_up).
+    /// As [`open_read_only`](Self::open_read_only); what the other process writes is shown after each
+    /// [`catch_up`](Kv::catch_up).
     ///
     /// # Errors
     /// [`StorageError::Io`] if there is no database.
     pub fn follow(dir: &Path) -> Result<Self> {
-        refuse_older(dir)?;
-        let mut database = options::database();
-        database.create_if_missing(false);
-        database.create_missing_column_families(false);
-        let scratch = Scratch::new()?;
-        let families = options::column_families();
-        let db = DB::open_cf_descriptors_as_secondary(&database, &dir.join("db"), &scratch.0, families);
-        let db = db.map_err(|error| StorageError::io("opening the database to follow it", error))?;
-        let open =
-            Open { db: Arc::new(db), point: ReadOptions::default(), _device: None, scratch: Some(scratch) };
-        Ok(Self { read_only: true, ..Self::over(dir, open) })
+        Ok(Self { read_only: true, ..Self::over(dir, Open::for_following(dir)?) })
     }
 
     /// Opens a directory for reading, as it is now, also while another process has it open for writing. Takes no lock and
@@ -109,15 +102,7 @@ impl RocksKv {
     /// # Errors
     /// [`StorageError::Io`] if there is no database.
     pub fn open_read_only(dir: &Path) -> Result<Self> {
-        refuse_older(dir)?;
-        let mut database = options::database();
-        database.create_if_missing(false);
-        database.create_missing_column_families(false);
-        let families = options::column_families();
-        let db = DB::open_cf_descriptors_read_only(&database, dir.join("db"), families, false);
-        let db = db.map_err(|error| StorageError::io("opening the database for reading", error))?;
-        let open = Open { db: Arc::new(db), point: ReadOptions::default(), _device: None, scratch: None };
-        Ok(Self { read_only: true, ..Self::over(dir, open) })
+        Ok(Self { read_only: true, ..Self::over(dir, Open::for_reading(dir)?) })
     }
 
     fn over(dir: &Path, open: Open) -> Self {
@@ -139,6 +124,34 @@ impl RocksKv {
 }
 
 impl Open {
+    fn for_reading(dir: &Path) -> Result<Self> {
+        refuse_older(dir)?;
+        manifest_seal::check(dir)?;
+        let mut database = options::database();
+        database.create_if_missing(false);
+        database.create_missing_column_families(false);
+        let families = options::column_families();
+        let db = DB::open_cf_descriptors_read_only(&database, dir.join("db"), families, false);
+        let db = db.map_err(|error| StorageError::io("opening the database for reading", error))?;
+        Ok(Self { db: Arc::new(db), point: ReadOptions::default(), _device: None, seen: None })
+    }
+
+    /// While another process writes, files may go between two looks at the folder: then it is looked at again.
+    fn for_following(dir: &Path) -> Result<Self> {
+        let mut tries = 0;
+        loop {
+            let seen = Some(looks(&dir.join("db"))?);
+            match Self::for_reading(dir) {
+                Ok(open) => return Ok(Self { seen, ..open }),
+                Err(error) if tries >= FOLLOW_TRIES => return Err(error),
+                Err(_) => {
+                    tries += 1;
+                    std::thread::sleep(FOLLOW_PAUSE);
+                }
+            }
+        }
+    }
+
     fn for_writing(dir: &Path, device: impl FnOnce(&Path) -> Result<DeviceFile>) -> Result<Self> {
         refuse_older(dir)?;
         make_private(dir)?;
@@ -146,10 +159,11 @@ impl Open {
         let path = dir.join("db");
         make_private(&path)?;
         sync_names(dir)?;
+        manifest_seal::check(dir)?;
         session_id::renew(&path)?;
         let db = DB::open_cf_descriptors(&options::database(), &path, options::column_families());
         let db = db.map_err(|error| StorageError::io("opening the database", error))?;
-        Ok(Self { db: Arc::new(db), point: ReadOptions::default(), _device: Some(device), scratch: None })
+        Ok(Self { db: Arc::new(db), point: ReadOptions::default(), _device: Some(device), seen: None })
     }
 }
 
@@ -189,10 +203,6 @@ fn refuse_older(dir: &Path) -> Result<()> {
     )))
 }
 
-fn reading(error: rocksdb::Error) -> StorageError {
-    StorageError::io("reading from the database", error)
-}
-
 fn writing(error: rocksdb::Error) -> StorageError {
     StorageError::io("writing to the database", error)
 }
@@ -216,10 +226,19 @@ impl KvRead for RocksKv {
     }
 }
 
+/// What RocksDB's own checks find wrong is damage; everything else a failure of the machine.
+fn read_error(error: rocksdb::Error) -> StorageError {
+    if error.kind() == rocksdb::ErrorKind::Corruption {
+        StorageError::Damaged(error.to_string())
+    } else {
+        StorageError::io("reading from the database", error)
+    }
+}
+
 pub(crate) fn to_bytes(
     value: std::result::Result<Option<rocksdb::DBPinnableSlice<'_>>, rocksdb::Error>,
 ) -> Result<Option<Bytes>> {
-    Ok(value.map_err(reading)?.map(|value| Bytes::copy_from_slice(&value)))
+    Ok(value.map_err(read_error)?.map(|value| Bytes::copy_from_slice(&value)))
 }
 
 pub(crate) fn bounded(start: &[u8], end: &[u8]) -> ReadOptions {
@@ -244,7 +263,7 @@ pub(crate) fn scan(
         }
         entries.next();
     }
-    entries.status().map_err(reading)
+    entries.status().map_err(read_error)
 }
 
 /// How long an operation is in RocksDB's form of a batch, or a little more: so that the batch is allocated once.
@@ -313,12 +332,18 @@ impl Kv for RocksKv {
     }
 
     fn catch_up(&self) -> Result<()> {
-        let open = self.open.read();
-        let open = open.as_ref().ok_or(StorageError::Closed)?;
-        if open.scratch.is_none() {
+        let seen = match self.open.read().as_ref() {
+            None => return Err(StorageError::Closed),
+            Some(open) => open.seen.clone(),
+        };
+        if seen.is_none() || seen == Some(looks(&self.dir.join("db"))?) {
             return Ok(());
         }
-        open.db.try_catch_up_with_primary().map_err(reading)
+        let fresh = Open::for_following(&self.dir)?;
+        if let Some(open) = self.open.write().as_mut() {
+            *open = fresh;
+        }
+        Ok(())
     }
 
     fn suspend(&self) -> Result<()> {
@@ -351,7 +376,14 @@ impl Kv for RocksKv {
         for snapshot in self.snapshots.lock().drain(..).filter_map(|held| held.upgrade()) {
             snapshot.release();
         }
-        drop(open);
+        let Some(Open { db, point, _device: device, .. }) = open else { return Ok(()) };
+        drop(point);
+        let closed = Arc::into_inner(db).map(drop).is_some();
+        if closed && device.is_some() {
+            manifest_seal::leave(&self.dir);
+        }
+        // the lock is the last to go
+        drop(device);
         Ok(())
     }
 }

@@ -18,7 +18,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -50,12 +50,13 @@ impl DeviceFile {
         let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(|error| StorageError::io("opening CORESTORE", error))?;
         lock(&file, dir)?;
-        let metadata = file.metadata().map_err(|error| StorageError::io("reading CORESTORE", error))?;
-        // one that is empty was just made, here or by a process that ended before it wrote it
-        if metadata.len() == 0 {
+        let text = read(&file)?;
+        // one that is empty was just made, here or by a process that ended before it wrote it; after a power loss some file
+        // systems give zeros for what was not synced
+        if text.iter().all(|byte| *byte == 0) {
             write(&file)?;
         } else {
-            check(&file, dir)?;
+            check(&file, &text, dir)?;
         }
         Ok(Self { _locked: file })
     }
@@ -81,6 +82,7 @@ impl DeviceFile {
 /// Says whose the directory is. All of it or, after a power loss, nothing: the text is shorter than a sector.
 fn write(mut file: &File) -> Result<(), StorageError> {
     let failed = |error| StorageError::io("writing CORESTORE", error);
+    file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
     let inode = file.metadata().map_err(failed)?.ino();
     let created = millis(SystemTime::now());
     let mut text =
@@ -114,11 +116,16 @@ fn lock(file: &File, dir: &Path) -> Result<(), StorageError> {
     }
 }
 
-fn check(file: &File, dir: &Path) -> Result<(), StorageError> {
-    let failed = |error| StorageError::io("reading CORESTORE", error);
+fn read(file: &File) -> Result<Vec<u8>, StorageError> {
     let mut text = Vec::new();
-    file.take(MAX_LEN).read_to_end(&mut text).map_err(failed)?;
-    let text = String::from_utf8_lossy(&text);
+    let read = file.take(MAX_LEN).read_to_end(&mut text);
+    read.map_err(|error| StorageError::io("reading CORESTORE", error))?;
+    Ok(text)
+}
+
+fn check(file: &File, text: &[u8], dir: &Path) -> Result<(), StorageError> {
+    let failed = |error| StorageError::io("reading CORESTORE", error);
+    let text = String::from_utf8_lossy(text);
     let lines: BTreeMap<&str, &str> = text
         .lines()
         .filter_map(|line| line.split_once('='))

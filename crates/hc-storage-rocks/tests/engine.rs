@@ -133,6 +133,43 @@ fn o8_a_device_file_that_was_never_written_is_written() {
 }
 
 #[test]
+fn o8_a_device_file_of_zeros_is_written() {
+    // as some file systems leave it after a power loss, if it was not synced
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("CORESTORE"), [0; 90]).unwrap();
+    drop(RocksKv::open(dir.path()).unwrap());
+    let text = std::fs::read_to_string(dir.path().join("CORESTORE")).unwrap();
+    assert!(text.starts_with("device/platform="), "{text:?}");
+    drop(RocksKv::open(dir.path()).unwrap());
+}
+
+#[test]
+fn a_list_of_files_that_lost_its_end_after_the_store_was_closed_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let put = |value: &'static [u8]| {
+        let store = RocksKv::open(dir.path()).unwrap();
+        let mut batch = WriteBatch::new();
+        batch.put(Key::from(&b"key"[..]), value);
+        store.commit(batch).unwrap();
+        store.close().unwrap();
+    };
+    // each opening makes a table of what the one before left in its log, and notes it at the end of the list
+    put(b"old");
+    put(b"new");
+    drop(RocksKv::open(dir.path()).unwrap());
+    RocksKv::open(dir.path()).unwrap().close().unwrap();
+    let current = std::fs::read_to_string(dir.path().join("db/CURRENT")).unwrap();
+    let list = dir.path().join("db").join(current.trim_end());
+    let whole = std::fs::read(&list).unwrap();
+    std::fs::write(&list, &whole[..whole.len() - 9]).unwrap();
+    let refused = RocksKv::open(dir.path()).unwrap_err();
+    assert!(refused.to_string().contains("is damaged"), "{refused}");
+    assert!(RocksKv::open_read_only(dir.path()).is_err());
+    std::fs::write(&list, &whole).unwrap();
+    drop(RocksKv::open(dir.path()).unwrap());
+}
+
+#[test]
 fn o8_a_device_file_is_written_once() {
     let dir = tempfile::tempdir().unwrap();
     let read = || {

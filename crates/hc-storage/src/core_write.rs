@@ -7,7 +7,7 @@ use bytes::Bytes;
 use compact_encoding::Encode;
 use hc_crypto::Key as CoreKey;
 use hc_tree::bitfield::PAGE_BYTES;
-use hc_tree::{Draft, Node, SignedChange, TreeChange, TreeHead, Verified};
+use hc_tree::{Draft, Node, Reorged, SignedChange, TreeChange, TreeHead, Verified};
 
 use crate::core_storage::CorePointers;
 use crate::keys;
@@ -40,6 +40,11 @@ impl CoreWrite {
     /// milliseconds since 1970.
     pub fn change(&mut self, signed: &SignedChange, blocks: &[Bytes], timestamp: u64) {
         self.tree_change(signed.change(), signed.signature(), blocks, timestamp);
+    }
+
+    /// The log of another fork, which a peer proved: what goes, new nodes, and the head.
+    pub fn reorg(&mut self, reorged: &Reorged, timestamp: u64) {
+        self.tree_change(reorged.change(), reorged.signature(), &[], timestamp);
     }
 
     /// As [`change`](Self::change), for a named session.

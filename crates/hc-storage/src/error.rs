@@ -40,6 +40,9 @@ pub enum StorageError {
         /// The error underneath.
         source: Arc<dyn std::error::Error + Send + Sync>,
     },
+    /// What is on the disk is not what was written there: the engine's own checks say so.
+    #[error("the store's files are damaged: {0}")]
+    Damaged(String),
     /// An earlier sync failed, so nothing more is written: what is on the device is not known.
     #[error("the store refuses writes since a sync failed; open it again")]
     Poisoned,

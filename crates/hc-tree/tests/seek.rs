@@ -55,7 +55,11 @@ proptest! {
     }
 
     #[test]
-    fn f15_where_nodes_are_missing_the_blocks_that_may_hold_the_byte_are_said(sizes in sizes(), kept in prop::collection::vec(any::<Index>(), 0..6), at in any::<Index>()) {
+    fn f15_where_nodes_are_missing_the_blocks_that_may_hold_the_byte_are_said(
+        sizes in sizes(),
+        kept in prop::collection::vec(any::<Index>(), 0..6),
+        at in any::<Index>(),
+    ) {
         let log = Log::new(&sizes);
         let head = log.head(sizes.len() as u64);
         let sparse = with_branches(&log, kept.iter().map(|kept| kept.index(sizes.len()) as u64));

@@ -33,6 +33,7 @@ Exit codes:
   3  there is no such store or log
   4  the log cannot be written here
   5  the peer could not be reached, or did not deliver
+  6  something in the directory or the file does not fit together
   130  interrupted";
 
 #[derive(Debug, Subcommand)]
@@ -51,6 +52,24 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Copies a log from a peer and verifies every block.
     Clone(CloneArgs),
+    /// Shows what is appended to a log by another process, as it comes.
+    Tail(Tail),
+    /// Cuts a log: the blocks behind a length are gone for good.
+    Truncate(Truncate),
+    /// Takes blocks away from here; the log stays as long as it is.
+    Clear(Clear),
+    /// Takes a log away from a directory, with everything that belongs to it.
+    Rm(Rm),
+    /// Reclaims the space on disk of what was deleted.
+    Compact(Compact),
+    /// Checks everything in a directory: signatures, hashes, blocks, names.
+    Verify(Verify),
+    /// Shows what would be done about what does not fit, and does it if asked to.
+    Repair(Repair),
+    /// Writes a log, or a part of it, to one file that verifies with nothing but the key.
+    Export(Export),
+    /// Verifies such a file, and stores what it holds.
+    Import(Import),
 }
 
 /// Which log of a directory is meant.
@@ -168,6 +187,110 @@ pub(crate) struct CloneArgs {
     /// Prints JSON at the end, and no progress.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tail {
+    /// The directory. Another process may have it open for writing.
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// How many of the last blocks are shown first.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) last: u64,
+    /// Looks for more every so many seconds; 0 shows what is there and ends.
+    #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
+    pub(crate) every: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Truncate {
+    /// The directory.
+    pub(crate) dir: PathBuf,
+    /// How many blocks stay.
+    pub(crate) length: u64,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// The fork to go to (default: the next one).
+    #[arg(long)]
+    pub(crate) fork: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Clear {
+    /// The directory.
+    pub(crate) dir: PathBuf,
+    /// The first block that goes.
+    pub(crate) start: u64,
+    /// One past the last block that goes (default: only the first).
+    pub(crate) end: Option<u64>,
+    #[command(flatten)]
+    pub(crate) which: Which,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rm {
+    /// The directory.
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Does it. Without this, what would go is only shown.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compact {
+    /// The directory.
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The directory. Nothing in it is written; another process may have it open.
+    pub(crate) dir: PathBuf,
+    /// Only the log with this key (z-base-32 or hex).
+    #[arg(long)]
+    pub(crate) key: Option<Key>,
+    /// Prints JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Repair {
+    /// The directory.
+    pub(crate) dir: PathBuf,
+    /// Does it. Without this, what would be done is only shown.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// The directory.
+    pub(crate) dir: PathBuf,
+    /// The file; `-` is standard output.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// The first block, from 0.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) start: u64,
+    /// One past the last block (default: the end of the log).
+    #[arg(long)]
+    pub(crate) end: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// The file; `-` is standard input.
+    pub(crate) file: PathBuf,
+    /// The directory to store it in; it is made if it is missing. None only verifies.
+    pub(crate) dir: Option<PathBuf>,
+    /// The key that the file must be of (z-base-32 or hex).
+    #[arg(long)]
+    pub(crate) key: Option<Key>,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

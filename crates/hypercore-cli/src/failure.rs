@@ -21,6 +21,8 @@ pub(crate) enum Failure {
     Unreachable { address: String, error: std::io::Error },
     #[error("{0}")]
     NotDelivered(String),
+    #[error("{0}")]
+    DoesNotFit(String),
     #[error("interrupted")]
     Interrupted,
 }
@@ -32,10 +34,12 @@ impl Failure {
             Self::Core(error) => match error.code() {
                 "STORAGE_EMPTY" => 3,
                 "SESSION_NOT_WRITABLE" => 4,
+                "INVALID_PROOF" | "INVALID_CHECKSUM" | "INVALID_SIGNATURE" => 6,
                 "REQUEST_TIMEOUT" | "CONNECTION_FAILED" => 5,
                 _ => 1,
             },
             Self::Unreachable { .. } | Self::NotDelivered(_) => 5,
+            Self::DoesNotFit(_) => 6,
             Self::File { .. } | Self::Io(_) => 1,
             Self::Interrupted => 130,
         }

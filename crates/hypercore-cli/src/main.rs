@@ -50,5 +50,14 @@ async fn run(cli: Cli) -> failure::Result {
         Command::Ls(args) => commands::ls::run(args).await,
         Command::Serve(args) => commands::serve::run(args).await,
         Command::Clone(args) => commands::clone::run(args).await,
+        Command::Tail(args) => commands::tail::run(args).await,
+        Command::Truncate(args) => commands::truncate::run(args).await,
+        Command::Clear(args) => commands::clear::run(args).await,
+        Command::Rm(args) => commands::rm::run(args).await,
+        Command::Compact(args) => commands::compact::run(args).await,
+        Command::Verify(args) => commands::verify::run(args).await,
+        Command::Repair(args) => commands::repair::run(args).await,
+        Command::Export(args) => commands::export::run(args).await,
+        Command::Import(args) => commands::import::run(args).await,
     }
 }

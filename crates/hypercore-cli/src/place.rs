@@ -11,13 +11,19 @@ use crate::failure::{Failure, Result};
 
 /// Opens a store that must be there already.
 pub(crate) async fn existing(dir: &Path, options: CorestoreBuilder) -> Result<Corestore> {
+    must_hold_a_store(dir)?;
+    Ok(options.open(dir).await?)
+}
+
+/// Fails if a directory holds no store.
+pub(crate) fn must_hold_a_store(dir: &Path) -> Result {
     if !dir.join("db").is_dir() {
         return Err(Failure::Missing(format!(
             "{} holds no store; make one with `hypercore create {0}`",
             dir.display()
         )));
     }
-    Ok(options.open(dir).await?)
+    Ok(())
 }
 
 /// The log that is meant, which must be stored already.

@@ -24,7 +24,7 @@ const MAX_CORPUS: usize = 1_500;
 /// Differences after which there is no point in going on.
 const MAX_FOUND: usize = 12;
 /// A codec that takes long comes once in so many turns.
-const RARE: usize = 12;
+const RARE: usize = 2;
 
 /// What Node made of an input: what it wrote, if it took it.
 type Answer = Option<Vec<u8>>;

@@ -2,16 +2,17 @@
 
 use compact_encoding::{Decode, Encode, Reader, put};
 use hc_crypto::multisig::{MultiSignature, Patch, PatchNode, Proof};
+use hc_crypto::namespace::DEFAULT_NAMESPACE;
 use hc_crypto::{
-    BlockCipher, DiscoveryKey, Hash, Key, Manifest, ManifestError, Namespace, PublicKey, Signature,
-    SignedHead, Signer, Verifier,
+    BlockCipher, DiscoveryKey, Hash, Key, KeyPair, Manifest, ManifestError, Namespace, Prologue, PublicKey,
+    Signature, SignedHead, Signer, Verifier,
 };
 
 use super::decoder;
 use crate::probe::Probe;
 use crate::rng::Rng;
 use crate::target::{Classed, Target, Verdict, class, described, stable, stable_by};
-use crate::values::{bytes, few, manifest, node, some};
+use crate::values::{bytes, few, manifest, maybe, node, some};
 use crate::vectors;
 
 pub(super) fn targets() -> Vec<Target> {
@@ -265,20 +266,90 @@ fn blocks(rng: &mut Rng) -> Vec<Vec<u8>> {
     })
 }
 
-/// Signed heads that Node accepted or refused.
-fn signatures(_: &mut Rng) -> Vec<Vec<u8>> {
+/// Heads that are signed in all ways: those that Node judged, and others.
+fn signatures(rng: &mut Rng) -> Vec<Vec<u8>> {
     let file = file();
     let entries = file["signatures"].as_array().into_iter().flatten();
     let seed = |entry: &serde_json::Value| {
         let bytes = |name: &str| hex::decode(entry[name].as_str()?).ok();
-        let mut out = Vec::new();
-        put::buffer(&mut out, &bytes("manifest")?);
-        put::buffer(&mut out, &bytes("key")?);
-        out.extend(bytes("hash")?);
-        put::uint(&mut out, entry["length"].as_u64()?);
-        put::uint(&mut out, entry["fork"].as_u64()?);
-        out.extend(bytes("signature")?);
-        Some(out)
+        let head = (entry["length"].as_u64()?, entry["fork"].as_u64()?);
+        let tree = Hash::try_from(bytes("hash")?.as_slice()).ok()?;
+        Some(head_to_verify(&bytes("manifest")?, &bytes("key")?, &tree, head, &bytes("signature")?))
     };
-    entries.filter_map(seed).collect()
+    let mut seeds: Vec<Vec<u8>> = entries.filter_map(seed).collect();
+    seeds.extend((0..150).map(|_| signed(rng)));
+    seeds
+}
+
+fn head_to_verify(manifest: &[u8], key: &[u8], tree: &Hash, head: (u64, u64), signature: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put::buffer(&mut out, manifest);
+    put::buffer(&mut out, key);
+    tree.encode(&mut out);
+    put::uint(&mut out, head.0);
+    put::uint(&mut out, head.1);
+    out.extend_from_slice(signature);
+    out
+}
+
+/// A head that some of up to four signers have signed, rightly for the most part.
+fn signed(rng: &mut Rng) -> Vec<u8> {
+    let pairs: Vec<KeyPair> =
+        (1..2 + rng.below(4) as u8).map(|seed| KeyPair::from_seed(&[seed; 32])).collect();
+    let signer = |pair: &KeyPair| Signer { namespace: *DEFAULT_NAMESPACE, public_key: pair.public() };
+    let signers: Vec<Signer> = pairs.iter().map(signer).collect();
+    let version = rng.next() % 4;
+    let (tree, length, fork) = (Hash::from(rng.array::<32>()), rng.uint(), rng.next() % 3);
+    let prologue =
+        maybe(rng, |rng| Prologue { hash: tree, length: if rng.once_in(2) { length } else { rng.uint() } });
+    let manifest = Manifest {
+        version,
+        allow_patch: rng.once_in(3),
+        quorum: rng.below(signers.len() + 1) as u64,
+        signers,
+        prologue: prologue.filter(|_| version > 0 && rng.once_in(4)),
+        linked: None,
+        user_data: None,
+    };
+    let compat = rng.once_in(6).then(|| Key::from(pairs[0].public().as_bytes()));
+    let key = compat.unwrap_or_else(|| manifest.key());
+    let encoded = manifest.to_vec();
+    let Ok(verifier) = Verifier::new(key, manifest) else { return encoded };
+    let mut order: Vec<usize> = (0..pairs.len()).collect();
+    order.rotate_left(rng.below(pairs.len()));
+    if rng.once_in(6) {
+        order.push(order[0]);
+    }
+    let sign = |at: usize| {
+        let signer = &verifier.manifest().signers[at];
+        pairs[at].sign(&verifier.signable(signer, &tree, length, fork)).as_bytes().to_vec()
+    };
+    let bare = rng.once_in(2) && (compat.is_some() || (version == 0 && pairs.len() == 1));
+    let signature = if bare { sign(0) } else { listed(rng, version, &order, sign) };
+    head_to_verify(&encoded, key.as_bytes(), &tree, (length, fork), &signature)
+}
+
+/// The signatures of these signers, as a list.
+fn listed(rng: &mut Rng, version: u64, order: &[usize], sign: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
+    let mut out = Vec::new();
+    put::len(&mut out, order.len());
+    for at in order {
+        let patch = if rng.once_in(8) { 1 + rng.next() % 3 } else { 0 };
+        if version == 0 {
+            put::uint(&mut out, u64::from(patch > 0));
+        }
+        put::len(&mut out, *at);
+        out.extend(sign(*at));
+        match (version, patch) {
+            (0, 0) => {}
+            (0, patch) => {
+                put::uint(&mut out, 0);
+                put::uint(&mut out, patch);
+                put::uint_list(&mut out, &[0]);
+            }
+            (_, patch) => put::uint(&mut out, patch),
+        }
+    }
+    put::len(&mut out, 0);
+    out
 }

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 use compact_encoding::{Encode, put};
-use hc_protocol::wire::{Bitfield, Cancel, Extension, Message, NoData, Open, Range, Request, Sync, Want};
+use hc_protocol::wire::{
+    Bitfield, Cancel, Data, Extension, Message, NoData, Open, Range, Request, Sync, Want,
+};
 use hc_tree::{BlockRequest, HashRequest, Node, SeekRequest, UpgradeRequest};
 
 use super::decoder;
@@ -20,7 +22,7 @@ pub(super) fn targets() -> Vec<Target> {
         decoder("cancel", &["hc-protocol Cancel"], |rng| with(rng, "cancel", uints::<1>), stable::<Cancel>),
         decoder(
             "data",
-            &["hc-protocol Data::decode_from"],
+            &["hc-protocol Data::decode_from", "hc-protocol Data::from_bytes"],
             |rng| with(rng, "data", |rng| data(rng).to_vec()),
             proof,
         ),
@@ -104,7 +106,17 @@ pub(super) fn messages(rng: &mut Rng) -> Vec<Vec<u8>> {
 }
 
 fn proof(probe: &mut Probe, input: &[u8]) -> Verdict {
-    typed(probe, 3, &Bytes::copy_from_slice(input))
+    let whole = Bytes::copy_from_slice(input);
+    let alone = probe.watch(|| Data::from_bytes(&whole));
+    match (typed(probe, 3, &whole), alone) {
+        (verdict @ Verdict::Accepted(_), Ok(data))
+            if Data::from_bytes(&data.to_bytes().into()).as_ref() == Ok(&data) =>
+        {
+            verdict
+        }
+        (verdict @ Verdict::Refused(_), Err(_)) => verdict,
+        (verdict, alone) => Verdict::Broken(format!("as a message {verdict:?}, alone {alone:?}")),
+    }
 }
 
 fn message(probe: &mut Probe, input: &[u8]) -> Verdict {

@@ -11,6 +11,7 @@ use hc_tree::{LocalBitfield, Node, NodeReader, TreeHead};
 
 use super::{Fault, Of, Report, Result, delete, found};
 use crate::core_storage::CoreStorage;
+use crate::error::StorageError;
 use crate::keys;
 use crate::kv::Op;
 use crate::records::{HeadRecord, Hints};
@@ -50,7 +51,8 @@ pub(super) fn check(storage: &CoreStorage, of: &Of, kind: Kind<'_>, report: &mut
         },
     };
     let mut log = Log { storage, of, data: storage.pointers().data, head, report, bits: Vec::new() };
-    log.nodes()?;
+    let nodes = log.nodes();
+    log.note(nodes, "the tree")?;
     match kind {
         Kind::Public { verifier } => {
             if let (Some(record), Some(verifier)) = (&record, verifier) {
@@ -60,16 +62,55 @@ pub(super) fn check(storage: &CoreStorage, of: &Of, kind: Kind<'_>, report: &mut
                 Ok(stored) => stored,
                 Err(error) => return found(log.report, of, error),
             };
-            log.blocks(Some(&stored))?;
-            log.missing(&stored)?;
+            match log.blocks(Some(&stored)) {
+                Err(StorageError::Damaged(_)) => log.blocks_one_by_one(&stored)?,
+                done => done?,
+            }
+            let missing = log.missing(&stored);
+            log.note(missing, "the blocks")?;
             log.bitfield_and_hints(stored)?;
         }
-        Kind::Session => log.blocks(None)?,
+        Kind::Session => {
+            let blocks = log.blocks(None);
+            log.note(blocks, "the blocks")?;
+        }
     }
     Ok(())
 }
 
 impl Log<'_> {
+    /// Damage is a finding, everything else that fails an error.
+    fn note(&mut self, done: Result<()>, what: &str) -> Result<()> {
+        match done {
+            Err(StorageError::Damaged(reason)) => {
+                self.report.find(self.of, Fault::Damaged { what: what.to_owned(), reason });
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    /// The blocks that the bitfield has, each for itself: where some cannot be read, the others still can.
+    fn blocks_one_by_one(&mut self, stored: &LocalBitfield) -> Result<()> {
+        for (start, end) in stored.ranges() {
+            for index in start..end.min(self.head.length()) {
+                let key = keys::block(self.data, index);
+                match self.storage.block(index) {
+                    Ok(Some(block)) => self.block(&key, index, &block, Some(stored))?,
+                    Ok(None) => {}
+                    Err(StorageError::Damaged(reason)) => {
+                        let fault = Fault::Damaged { what: format!("block {index}"), reason };
+                        let ops = [delete(key)];
+                        self.report.find_and_mend(self.of, fault, "take it away, to be fetched again", ops);
+                        self.bits.push(BitChange { start: index, end: index + 1, set: false });
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn signature(&mut self, record: &HeadRecord, verifier: &Verifier) {
         if record.length == 0 && record.signature.is_none() {
             return;
@@ -140,7 +181,7 @@ impl Log<'_> {
         let read = |index| match self.storage.node(index) {
             Ok(node) => Ok(node),
             // reported where it is looked at itself
-            Err(crate::StorageError::Corrupt { .. }) => Ok(None),
+            Err(StorageError::Corrupt { .. } | StorageError::Damaged(_)) => Ok(None),
             Err(error) => Err(error),
         };
         Ok(read(left)?.zip(read(right)?))
@@ -212,7 +253,7 @@ impl Log<'_> {
             match self.storage.node(node.index) {
                 Ok(Some(stored)) => return Ok(Some(stored == node)),
                 Ok(None) => {}
-                Err(crate::StorageError::Corrupt { .. }) => return Ok(None),
+                Err(StorageError::Corrupt { .. } | StorageError::Damaged(_)) => return Ok(None),
                 Err(error) => return Err(error),
             }
             let sibling = cursor.sibling();

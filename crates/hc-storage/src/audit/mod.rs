@@ -131,6 +131,14 @@ pub enum Fault {
         /// What is right.
         actual: u64,
     },
+    /// Files that the engine's own checks refuse to read.
+    #[error("{what} cannot be read: {reason}")]
+    Damaged {
+        /// What cannot be read.
+        what: String,
+        /// What the engine says.
+        reason: String,
+    },
     /// Something that belongs to no core.
     #[error("key {key} belongs to no core")]
     Orphan {
@@ -196,8 +204,10 @@ pub fn audit(store: &Store, only: Option<&DiscoveryKey>) -> Result<Report> {
         let mut silent = Report::default();
         core(&store, &discovery_key, if wanted { &mut report } else { &mut silent }, &mut known, wanted)?;
     }
-    if only.is_none() {
-        orphans::check(&store, &known, &mut report)?;
+    if only.is_none()
+        && let Err(error) = orphans::check(&store, &known, &mut report)
+    {
+        found(&mut report, &Of::default(), error)?;
     }
     Ok(report)
 }
@@ -242,7 +252,10 @@ fn core(
             report.find(&of, Fault::Authority);
             None
         }
-        Err(error) => return Err(error),
+        Err(error) => {
+            found(report, &of, error)?;
+            None
+        }
     };
     let sessions = match storage.sessions() {
         Ok(sessions) => sessions,
@@ -282,6 +295,10 @@ fn found(report: &mut Report, of: &Of, error: StorageError) -> Result<()> {
         }
         StorageError::Unsupported(what) => {
             report.find(of, Fault::Head(what));
+            Ok(())
+        }
+        StorageError::Damaged(reason) => {
+            report.find(of, Fault::Damaged { what: "a record".into(), reason });
             Ok(())
         }
         other => Err(other),

@@ -59,6 +59,8 @@ struct Lots<'a> {
     /// Of unsynced changes, the first that is not kept, where they are kept up to one.
     torn_at: usize,
     names_end: usize,
+    /// Whether of a write only the first part may be there, as where a file gets longer only once its end is written.
+    whole_end: bool,
     /// The folders that lost a name, after which they lose all.
     lost: BTreeSet<PathBuf>,
 }
@@ -85,7 +87,8 @@ impl Image {
         let span = happened - unsynced_from.unwrap_or(happened).min(happened);
         let torn_at = happened - span + rng.index(span + 1);
         let names_end = happened - span + rng.index(span + 1);
-        let lots = Lots { rng, unsynced, names, time, torn_at, names_end, lost: BTreeSet::new() };
+        let lots =
+            Lots { rng, unsynced, names, time, torn_at, names_end, lost: BTreeSet::new(), whole_end: false };
         lots.draw(recording)
     }
 
@@ -114,6 +117,7 @@ impl Lots<'_> {
         let mut contents: BTreeMap<Inode, Vec<u8>> = BTreeMap::new();
         let mut names: BTreeMap<PathBuf, Inode> = BTreeMap::new();
         let mut folders = Vec::new();
+        let (lists, mut cut_off) = (lists(recording), BTreeSet::new());
         let happened = recording.events.partition_point(|event| event.began < self.time);
         for (place, event) in recording.events.iter().take(happened).enumerate() {
             let name = event.change.is_name();
@@ -128,11 +132,17 @@ impl Lots<'_> {
                 };
             match &event.change {
                 Change::Write { inode, at, bytes } => {
+                    self.whole_end = lists.contains(inode);
                     let file = contents.entry(*inode).or_default();
-                    if keeps {
+                    // where only the end may be missing, nothing follows what is
+                    let missing = self.whole_end && cut_off.contains(inode);
+                    if keeps && !missing {
                         put(file, *at, bytes);
-                    } else if self.tears(place) {
-                        self.tear(file, *at, bytes);
+                    } else {
+                        cut_off.insert(*inode);
+                        if !missing && self.tears(place) {
+                            self.tear(file, *at, bytes);
+                        }
                     }
                 }
                 _ if !keeps => {}
@@ -192,10 +202,10 @@ impl Lots<'_> {
 
     /// Some sectors of a write, and perhaps the length that the file would have with all of them.
     fn tear(&mut self, file: &mut Vec<u8>, at: usize, bytes: &[u8]) {
-        if self.rng.one_in(3) && file.len() < at + bytes.len() {
+        if !self.whole_end && self.rng.one_in(3) && file.len() < at + bytes.len() {
             file.resize(at + bytes.len(), 0);
         }
-        let only_first = self.rng.one_in(2);
+        let only_first = self.whole_end || self.rng.one_in(2);
         let mut from = 0;
         while from < bytes.len() {
             let to = (from + SECTOR - (at + from) % SECTOR).min(bytes.len());
@@ -207,6 +217,18 @@ impl Lots<'_> {
             from = to;
         }
     }
+}
+
+/// The engine's lists of its files. RocksDB takes one that just ends for one whose end was not written, but refuses one whose
+/// last record has another part than its first: that is a typed error, and the same in Node.
+fn lists(recording: &Recording) -> BTreeSet<Inode> {
+    let list =
+        |name: &Path| name.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"MANIFEST-"));
+    let created = recording.events.iter().filter_map(|event| match &event.change {
+        Change::Create { name, inode } if list(name) => Some(*inode),
+        _ => None,
+    });
+    created.collect()
 }
 
 fn put(file: &mut Vec<u8>, at: usize, bytes: &[u8]) {

@@ -9,7 +9,7 @@ use hc_protocol::wire::Data;
 use hc_replicator::{ApplyFailure, Input, Local, PeerId, Ticket};
 use hc_storage::CoreWrite;
 use hc_tree::bitfield::BitChange;
-use hc_tree::{Node, Proof, ProofError, TreeHead, Verified, verify};
+use hc_tree::{Node, Proof, ProofError, Reorg, TreeHead, Verified, verify};
 
 use super::Core;
 use super::state::{Committed, verifier_of};
@@ -65,8 +65,12 @@ impl Core {
         let discovery_key = *self.discovery_key();
         let writing = self.0.writer.lock();
         let before = self.status();
-        let mut staged = self.nothing_staged();
         let mut used = 0;
+        let mut proofs = proofs.into_iter().peekable();
+        while let Some(proof) = proofs.next_if(|proof| proof.fork > self.status().fork) {
+            used += usize::from(self.reorganise(&proof)?);
+        }
+        let mut staged = self.nothing_staged();
         for mut proof in proofs {
             let manifest = proof.manifest.take();
             match self.check(&staged, &proof, manifest.as_ref()) {
@@ -96,6 +100,33 @@ impl Core {
         }
         self.drive_writer();
         Ok(used)
+    }
+
+    /// Moves to a peer's fork, if a proof of its head alone tells what the two forks share. Whoever calls holds the writer.
+    fn reorganise(&self, proof: &Proof) -> Result<bool> {
+        let state = self.0.state.read();
+        let known = state.verifier().cloned();
+        let fresh = if known.is_none() { self.first_verifier(proof.manifest.as_ref()) } else { None };
+        let verifier = known.as_ref().or(fresh.as_ref());
+        let started = Reorg::start(state.head(), proof, verifier, &ReorgNodes(&self.0.disk));
+        let reorged = match started {
+            Ok(reorg) => reorg.finish(),
+            Err(Refusal::Stale) => return Ok(false),
+            Err(Refusal::Storage(error)) => return Err(error.into()),
+            Err(Refusal::Invalid(error)) => return Err(self.invalid_proof(error)),
+        };
+        let Some(reorged) = reorged else { return Ok(false) };
+        let ancestors = reorged.change().ancestors();
+        let planned = self.line(&state).reorg(reorged, fresh);
+        drop(state);
+        self.commit_planned(planned)?;
+        let after = self.status();
+        self.after_cut(ancestors, after.fork);
+        if after.length > ancestors {
+            self.emit(|| Event::Append { length: after.length, byte_length: after.byte_length });
+            self.input(Input::Local(Local::Upgraded { length: after.length }));
+        }
+        Ok(true)
     }
 
     /// What a proof that does not hold is to the application.
@@ -298,6 +329,23 @@ enum Refusal {
     Stale,
     Storage(hc_storage::StorageError),
     Invalid(ProofError),
+}
+
+impl From<ProofError> for Refusal {
+    fn from(error: ProofError) -> Self {
+        Self::Invalid(error)
+    }
+}
+
+/// The stored nodes of a core that may move to another fork.
+struct ReorgNodes<'a>(&'a hc_storage::CoreStorage);
+
+impl hc_tree::NodeReader for ReorgNodes<'_> {
+    type Error = Refusal;
+
+    fn node(&self, index: u64) -> std::result::Result<Option<Node>, Refusal> {
+        self.0.tree_node(index).map_err(Refusal::Storage)
+    }
 }
 
 /// What a proof that does not hold is to the application.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use hc_crypto::{Key, KeyPair, Manifest, SignError, Verifier, VerifyError};
 use hc_storage::{Auth, CoreStorage, CoreWrite, HeadRecord};
 use hc_tree::bitfield::BitChange;
-use hc_tree::{Batch, Draft, SignedChange, TreeChange, TreeHead, cleared_nodes, truncate};
+use hc_tree::{Batch, Draft, Reorged, SignedChange, TreeChange, TreeHead, cleared_nodes, truncate};
 
 use super::state::{Committed, State};
 use crate::{Error, Result};
@@ -102,6 +102,23 @@ impl Line<'_> {
             Committed { head: Some(signed.into_head()), timestamp, verifier: fresh, ..Committed::default() };
         let bits = vec![BitChange { start, end, set: true }];
         Ok(self.finish(write, committed, bits))
+    }
+
+    /// Makes the log that of another fork, as a peer proved it. `fresh` is who may sign it, if that was not known before.
+    pub(super) fn reorg(&self, reorged: Reorged, fresh: Option<Verifier>) -> Planned {
+        let (ancestors, before) = (reorged.change().ancestors(), reorged.change().before());
+        let timestamp = crate::now_millis();
+        let mut write = self.disk.write();
+        write.reorg(&reorged, timestamp);
+        let committed = Committed {
+            head: Some(reorged.into_head()),
+            timestamp,
+            cut: Some(ancestors),
+            verifier: fresh,
+            ..Committed::default()
+        };
+        let bits = vec![BitChange { start: ancestors, end: before, set: false }];
+        self.finish(write, committed, bits)
     }
 
     /// Takes blocks away; and how many there were.

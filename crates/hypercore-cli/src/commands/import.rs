@@ -1,0 +1,42 @@
+//! `hypercore import`: such a file is verified and stored.
+
+use std::path::Path;
+
+use corestore::Corestore;
+use hypercore::{Hypercore, OpenOptions};
+use tokio::io::{AsyncRead, BufReader};
+
+use crate::args::Import;
+use crate::failure::{Failure, Result};
+use crate::{place, show};
+
+pub(crate) async fn run(args: Import) -> Result {
+    let failed = |error| Failure::File { what: args.file.display().to_string(), error };
+    let from: Box<dyn AsyncRead + Unpin + Send> = if args.file == Path::new("-") {
+        Box::new(tokio::io::stdin())
+    } else {
+        Box::new(tokio::fs::File::open(&args.file).await.map_err(failed)?)
+    };
+    let import = hypercore::Import::open(BufReader::new(from)).await?;
+    let key = *import.key();
+    if args.key.is_some_and(|wanted| wanted != key) {
+        let key = place::key_text(&key);
+        return Err(Failure::DoesNotFit(format!("the file is of another log, {key}")));
+    }
+    let done = match &args.dir {
+        Some(dir) => {
+            let store = Corestore::open(dir).await?;
+            let log = store.get(key).await?;
+            let done = import.into_core(&log).await?;
+            store.close().await?;
+            done
+        }
+        None => {
+            let log: Hypercore = OpenOptions::new().key(key).memory().await?;
+            import.into_core(&log).await?
+        }
+    };
+    let what = if args.dir.is_some() { "stored" } else { "verified" };
+    show::note(format_args!("{} of {} blocks {what}, {} bytes", done.blocks, done.length, done.bytes));
+    show::line(place::key_text(&key))
+}
