@@ -225,7 +225,7 @@ impl Line<'_> {
         };
         let signed = match signing {
             Signing::Pair(pair) => {
-                change.sign(verifier, pair).map_err(|error: SignError| self.invalid_signature(error))?
+                change.sign(verifier, pair).map_err(|error: SignError| Error::BadArgument(error.to_string()))?
             }
             Signing::Given(signature) => change
                 .signed_with(verifier, signature.clone())
