@@ -5,12 +5,12 @@ export function block(index, size) {
   return bytes
 }
 
-export function* randomOrder(start, n) {
+export function* randomOrder(start, n, among = n) {
   // products stay below 2^53 only in parts, so this is done in integers of any size
   let x = 12345n
   for (let i = 0; i < n; i++) {
     x = (x * 1103515245n + 12345n) & 0x7fffffffn
-    yield start + Number(x % BigInt(n))
+    yield start + Number(x % BigInt(among))
   }
 }
 

@@ -36,7 +36,8 @@ const USAGE: &str = "\
 cargo xtask demo [FOLDER]      store real files as logs, copy them with a second process and with Node, check every byte
 cargo xtask ci [--only STEP]   run every check; installs what is missing
 cargo xtask setup              install what building and testing need
-cargo xtask bench [OPTIONS]    compare with Node: --only NAME, --pairs N, --scale F, --json FILE
+cargo xtask bench [OPTIONS]    compare with Node: --only NAME, --pairs N, --scale F, --json FILE, --plot FILE.svg;
+                               --curve: what operations cost as a log grows
 cargo xtask fuzz [OPTIONS]     hostile input for every decoder: --short, --seconds N, --executions N, --target NAME, --seed N
 cargo xtask differential       the same input for Node and for us: --inputs N, --seed N
 cargo xtask equality [OPTIONS] the same random scripts on Node and on ours leave the same stores: --scripts N, --seed S

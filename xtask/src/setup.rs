@@ -15,13 +15,7 @@ pub(crate) enum Node {
 
 /// Sets everything up. Whether there is a Node peer.
 pub(crate) fn run(node: Node) -> Result<bool, String> {
-    let mut missing = Vec::new();
-    if !shell::answers("c++", &["--version"]) {
-        missing.push("g++");
-    }
-    if !has_libclang() {
-        missing.push(LIBCLANG);
-    }
+    let mut missing = compilers();
     if node == Node::Needed && !has_node() {
         missing.extend(["nodejs", "npm"]);
     }
@@ -31,9 +25,23 @@ pub(crate) fn run(node: Node) -> Result<bool, String> {
     peers(node)
 }
 
-/// A program that has its package's name, installed if it is missing.
-pub(crate) fn needs(program: &'static str) -> Result<(), String> {
-    if shell::answers(program, &["--version"]) { Ok(()) } else { install(&[program]) }
+/// Sets up what building needs, and programs that have their packages' names; nothing of Node.
+pub(crate) fn without_node(programs: &[&'static str]) -> Result<(), String> {
+    let mut missing = compilers();
+    missing.extend(programs.iter().filter(|program| !shell::answers(program, &["--version"])));
+    if missing.is_empty() { Ok(()) } else { install(&missing) }
+}
+
+/// What is missing of a C++ compiler and libclang.
+fn compilers() -> Vec<&'static str> {
+    let mut missing = Vec::new();
+    if !shell::answers("c++", &["--version"]) {
+        missing.push("g++");
+    }
+    if !has_libclang() {
+        missing.push(LIBCLANG);
+    }
+    missing
 }
 
 /// Stands for the packages of libclang, whose names have a version.

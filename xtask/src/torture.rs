@@ -18,13 +18,10 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let Some((_, traces)) = TORTURES.iter().find(|(name, _)| *name == what) else {
         return Err(format!("torture WHAT [--cycles N | --seconds N] [--seed S]: WHAT is one of {names}"));
     };
-    if *traces {
-        if !cfg!(target_os = "linux") {
-            return Err(format!("torture {what} looks at system calls with strace, which is for Linux"));
-        }
-        setup::needs("strace")?;
+    if *traces && !cfg!(target_os = "linux") {
+        return Err(format!("torture {what} looks at system calls with strace, which is for Linux"));
     }
-    setup::run(setup::Node::Optional)?;
+    setup::without_node(if *traces { &["strace"] } else { &[] })?;
     // not for release: its assertions are worth more here than speed
     let program = shell::build(&["hc-torture"], false)?.join("hc-torture");
     let args: Vec<&str> = args.iter().map(String::as_str).collect();

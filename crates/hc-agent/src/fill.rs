@@ -12,12 +12,12 @@ pub(crate) fn block(index: u64, size: usize) -> Vec<u8> {
     block
 }
 
-/// Indices `start..start + n` in an order that looks random, with repetitions.
-pub(crate) fn random_order(start: u64, n: u64) -> impl Iterator<Item = u64> {
+/// Indices among `start..start + among`, `n` of them, in an order that looks random, with repetitions.
+pub(crate) fn random_order(start: u64, n: u64, among: u64) -> impl Iterator<Item = u64> {
     let mut x: u64 = 12345;
     (0..n).map(move |_| {
         x = (x.wrapping_mul(1_103_515_245).wrapping_add(12345)) & 0x7fff_ffff;
-        start + x % n
+        start + x % among
     })
 }
 

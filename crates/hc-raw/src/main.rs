@@ -1,7 +1,7 @@
 //! The raw limits of the benchmark: each workload reduced to what no implementation can avoid.
 //!
-//! `hc-raw WORKLOAD DIR N` prints the seconds that it took. For the reading workloads DIR holds a store whose only core has
-//! N blocks of 1 KiB; for the others it is made.
+//! `hc-raw WORKLOAD DIR N SIZE BATCH` prints the seconds that N operations took. For the reading workloads DIR holds a store
+//! whose only core has N blocks of SIZE bytes; for the others it is made.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -20,24 +20,22 @@ use hc_tree::{Batch, Node, TreeHead};
 
 type Outcome<T = f64> = Result<T, Box<dyn Error>>;
 
-/// Bytes of the blocks of all workloads but `append_one`.
-const BLOCK: usize = 1024;
-/// Blocks of a batch.
-const BATCH: u64 = 1000;
-
 #[expect(clippy::print_stdout, reason = "the time is what this program is for")]
 fn main() -> Outcome<()> {
     let args: Vec<String> = std::env::args().collect();
-    let [_, workload, dir, n] = args.as_slice() else { return Err("usage: hc-raw WORKLOAD DIR N".into()) };
-    let (dir, n) = (Path::new(dir), n.parse()?);
+    let [_, workload, dir, n, size, batch] = args.as_slice() else {
+        return Err("usage: hc-raw WORKLOAD DIR N SIZE BATCH".into());
+    };
+    let (dir, n, size, batch) = (Path::new(dir), n.parse()?, size.parse()?, batch.parse()?);
     let seconds = match workload.as_str() {
         "append_one" => signatures(n),
-        "append_batch" => append(dir, n)?,
-        "get_seq" => points(dir, 0..n)?,
-        "get_rand" => points(dir, shuffled(n))?,
+        "append" => append(dir, n, size, batch)?,
+        "get_seq" => points(dir, 0..n, size)?,
+        "get_rand" => points(dir, shuffled(n), size)?,
         "read_stream" => iterate(dir)?,
         "open" => open(dir, n)?,
-        "replicate_tcp" => receive(dir, n)?,
+        "replicate_tcp" => receive(dir, n, size)?,
+        "fdatasync" => synced_writes(dir, n, size)?,
         other => return Err(format!("unknown workload {other}").into()),
     };
     println!("{seconds}");
@@ -72,14 +70,14 @@ fn create(dir: &Path) -> Outcome<(Store, CoreStorage, KeyPair, Verifier)> {
 }
 
 /// The hashes of all blocks, and batches of the same keys and values.
-fn append(dir: &Path, n: u64) -> Outcome {
+fn append(dir: &Path, n: u64, size: usize, per_batch: usize) -> Outcome {
     let (store, core, pair, verifier) = create(dir)?;
     let mut head = TreeHead::empty(0);
     let started = Instant::now();
-    for start in (0..n).step_by(1000) {
-        let blocks: Vec<Bytes> = (start..(start + BATCH).min(n)).map(block).collect();
+    for start in (0..n).step_by(per_batch) {
+        let blocks: Vec<Bytes> = (start..n).take(per_batch).map(|index| block(index, size)).collect();
         let mut batch = Batch::new(&head);
-        blocks.iter().for_each(|block| batch.append(block));
+        batch.append_all(&blocks);
         let signed = batch.finish().sign(&verifier, &pair)?;
         let mut write = core.write();
         write.change(&signed, &blocks, 1);
@@ -91,18 +89,30 @@ fn append(dir: &Path, n: u64) -> Outcome {
     Ok(seconds)
 }
 
-fn block(index: u64) -> Bytes {
+fn block(index: u64, size: usize) -> Bytes {
     let [low, ..] = index.to_le_bytes();
-    vec![low; BLOCK].into()
+    vec![low; size].into()
+}
+
+/// As many small writes to a file, each brought to the device.
+fn synced_writes(dir: &Path, n: u64, size: usize) -> Outcome {
+    std::fs::create_dir_all(dir)?;
+    let mut file = std::fs::File::create(dir.join("log"))?;
+    let started = Instant::now();
+    for index in 0..n {
+        file.write_all(&block(index, size))?;
+        file.sync_data()?;
+    }
+    Ok(started.elapsed().as_secs_f64())
 }
 
 /// Point reads of the blocks' keys.
-fn points(dir: &Path, indices: impl Iterator<Item = u64>) -> Outcome {
+fn points(dir: &Path, indices: impl Iterator<Item = u64>, size: usize) -> Outcome {
     let kv = RocksKv::open(dir)?;
     let started = Instant::now();
     for index in indices {
         let found = kv.get(&keys::block(0, index))?;
-        if found.is_none_or(|block| block.len() != BLOCK) {
+        if found.is_none_or(|block| block.len() != size) {
             return Err(format!("block {index} is not there").into());
         }
     }
@@ -140,12 +150,12 @@ fn open(dir: &Path, n: u64) -> Outcome {
 }
 
 /// The same bytes through a bare secret stream over TCP, the same leaf hashes, batches of the same blocks.
-fn receive(dir: &Path, n: u64) -> Outcome {
+fn receive(dir: &Path, n: u64, size: usize) -> Outcome {
     let kv = RocksKv::open(dir)?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let started = Instant::now();
-    let sender = std::thread::spawn(move || send(address, n).map_err(|error| error.to_string()));
+    let sender = std::thread::spawn(move || send(address, n, size).map_err(|error| error.to_string()));
     let (mut socket, _) = listener.accept()?;
     let mut stream = SecretStream::new(Role::Responder, &KeyPair::from_seed(&[2; 32]), [3; 32], [4; 24])?;
     let (mut buffer, mut index) = (vec![0; 256 * 1024], 0);
@@ -171,7 +181,7 @@ fn receive(dir: &Path, n: u64) -> Outcome {
     Ok(seconds)
 }
 
-fn send(address: std::net::SocketAddr, n: u64) -> Outcome<()> {
+fn send(address: std::net::SocketAddr, n: u64, size: usize) -> Outcome<()> {
     let mut socket = TcpStream::connect(address)?;
     let mut stream = SecretStream::new(Role::Initiator, &KeyPair::from_seed(&[5; 32]), [6; 32], [7; 24])?;
     let mut buffer = vec![0; 4096];
@@ -184,7 +194,7 @@ fn send(address: std::net::SocketAddr, n: u64) -> Outcome<()> {
         stream.poll_frame()?;
     }
     for index in 0..n {
-        stream.send(&block(index));
+        stream.send(&block(index, size));
         if stream.pending_output() > 64 * 1024 || index + 1 == n {
             socket.write_all(&stream.poll_transmit().unwrap_or_default())?;
         }

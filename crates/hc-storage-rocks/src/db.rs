@@ -19,7 +19,7 @@ use rocksdb::{ColumnFamily, DB, ReadOptions};
 use crate::device_file::DeviceFile;
 use crate::options::{self, COLUMN_FAMILY};
 use crate::snapshot::Snapshot;
-use crate::{manifest_seal, session_id};
+use crate::{seal, session_id};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -75,7 +75,7 @@ impl RocksKv {
     /// [`StorageError::Locked`] if another process has it open, or if it is a copy; [`StorageError::Unsupported`] if it is
     /// one of version 10; [`StorageError::Io`].
     pub fn open(dir: &Path) -> Result<Self> {
-        Ok(Self::over(dir, Open::for_writing(dir, DeviceFile::open)?))
+        Ok(Self::over(dir, Open::for_writing(dir, true, DeviceFile::open)?))
     }
 
     /// As [`open`](Self::open), for a directory that was copied or restored: it is taken over as the one that goes on. Whoever
@@ -84,7 +84,7 @@ impl RocksKv {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn adopt(dir: &Path) -> Result<Self> {
-        Ok(Self::over(dir, Open::for_writing(dir, DeviceFile::adopt)?))
+        Ok(Self::over(dir, Open::for_writing(dir, false, DeviceFile::adopt)?))
     }
 
     /// As [`open_read_only`](Self::open_read_only); what the other process writes is shown after each
@@ -126,7 +126,7 @@ impl RocksKv {
 impl Open {
     fn for_reading(dir: &Path) -> Result<Self> {
         refuse_older(dir)?;
-        manifest_seal::check(dir)?;
+        seal::check(dir)?;
         let mut database = options::database();
         database.create_if_missing(false);
         database.create_missing_column_families(false);
@@ -152,14 +152,20 @@ impl Open {
         }
     }
 
-    fn for_writing(dir: &Path, device: impl FnOnce(&Path) -> Result<DeviceFile>) -> Result<Self> {
+    fn for_writing(
+        dir: &Path,
+        sealed: bool,
+        device: impl FnOnce(&Path) -> Result<DeviceFile>,
+    ) -> Result<Self> {
         refuse_older(dir)?;
         make_private(dir)?;
         let device = device(dir)?;
         let path = dir.join("db");
         make_private(&path)?;
         sync_names(dir)?;
-        manifest_seal::check(dir)?;
+        if sealed {
+            seal::check(dir)?;
+        }
         session_id::renew(&path)?;
         let db = DB::open_cf_descriptors(&options::database(), &path, options::column_families());
         let db = db.map_err(|error| StorageError::io("opening the database", error))?;
@@ -243,6 +249,8 @@ pub(crate) fn to_bytes(
 
 pub(crate) fn bounded(start: &[u8], end: &[u8]) -> ReadOptions {
     let mut options = ReadOptions::default();
+    // who reads much in order does not come back soon: what others read at random stays in memory
+    options.fill_cache(false);
     // RocksDB takes the upper bound as given; one below the start would be an error in debug builds
     options.set_iterate_upper_bound(if end > start { end } else { start });
     options
@@ -366,7 +374,7 @@ impl Kv for RocksKv {
                 self.dir.display()
             )));
         }
-        *self.open.write() = Some(Open::for_writing(&self.dir, |_| Ok(device))?);
+        *self.open.write() = Some(Open::for_writing(&self.dir, true, |_| Ok(device))?);
         *suspended = None;
         Ok(())
     }
@@ -378,9 +386,11 @@ impl Kv for RocksKv {
         }
         let Some(Open { db, point, _device: device, .. }) = open else { return Ok(()) };
         drop(point);
+        // what is sealed must be there after a power loss
+        let synced = device.is_some() && !self.poisoned.load(Ordering::Acquire) && db.flush_wal(true).is_ok();
         let closed = Arc::into_inner(db).map(drop).is_some();
-        if closed && device.is_some() {
-            manifest_seal::leave(&self.dir);
+        if closed && synced {
+            seal::leave(&self.dir);
         }
         // the lock is the last to go
         drop(device);

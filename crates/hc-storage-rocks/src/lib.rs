@@ -4,11 +4,11 @@
 //! | --- | --- |
 //! | [`RocksKv`] | the engine |
 //! | `options` | RocksDB options, equal to Node's |
-//! | `manifest_seal` | the `MANIFEST_SEAL` file: whether the database's list of files is what it was |
+//! | `seal` | the `SEAL` file: whether the database is what it was when it was closed |
 //! | `device_file` | the `CORESTORE` file: which machine and process a directory belongs to |
 //! | `session_id` | the mark by which a suspended Node process sees that somebody else wrote |
 //!
-//! A directory holds `CORESTORE`, `MANIFEST_SEAL` and `db/`. Nothing else in it is ever touched.
+//! A directory holds `CORESTORE`, `SEAL` and `db/`. Nothing else in it is ever touched.
 //!
 //! Building this crate needs a C++ compiler and libclang; crates that only need logs in memory do without it.
 //!
@@ -16,8 +16,8 @@
 
 mod db;
 mod device_file;
-mod manifest_seal;
 mod options;
+mod seal;
 mod session_id;
 mod snapshot;
 

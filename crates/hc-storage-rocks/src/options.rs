@@ -1,7 +1,7 @@
-//! RocksDB options, equal to those of Node's stores.
+//! RocksDB options, those of Node's stores where it matters.
 //!
 //! What decides whether Node can open the files: the column families `default` and `corestore` and no others, no
-//! compression of any kind, table format 6. The rest makes the two sides behave alike.
+//! compression of any kind, table format 6. The rest says how this process works; see docs/decisions/0012.
 //!
 //! Follows npm hypercore-storage 3.3.1, `index.js` (`createColumnFamily`), and npm rocksdb-native 3.18.1, `lib/state.js` and
 //! `lib/column-family.js`.
@@ -18,6 +18,10 @@ const DEFAULT: &str = "default";
 
 /// Blocks of tables that are kept in memory, for the whole database.
 const CACHE_BYTES: usize = 32 << 20;
+/// What is kept is mostly blocks of tables of this size. Smaller ones than Node's: a read at random brings one into memory.
+const TABLE_BLOCK_BYTES: usize = 4096;
+/// Threads that open tables when the database is opened. Each is started for it, so few.
+const OPENING_THREADS: i32 = 2;
 /// Values from this size on go to blob files.
 const MIN_BLOB_SIZE: u64 = 4096;
 /// Blob files are no longer than this.
@@ -31,13 +35,18 @@ pub(crate) fn database() -> Options {
     options.set_bytes_per_sync(1 << 20);
     options.set_max_open_files(-1);
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    // opening waits for neither of these: files that are no longer needed go later, statistics are not read
+    options.set_avoid_unnecessary_blocking_io(true);
+    options.set_skip_stats_update_on_db_open(true);
+    options.set_max_file_opening_threads(OPENING_THREADS);
     // Node leaves its logs to RocksDB's defaults, which keep a thousand old ones
     options.set_keep_log_file_num(4);
     options
 }
 
 pub(crate) fn column_families() -> Vec<ColumnFamilyDescriptor> {
-    let cache = Cache::new_lru_cache(CACHE_BYTES);
+    // of the caches that RocksDB has, the one whose reads take no lock
+    let cache = Cache::new_hyper_clock_cache(CACHE_BYTES, TABLE_BLOCK_BYTES);
     let mut corestore = family(&cache);
     corestore.set_enable_blob_files(true);
     corestore.set_min_blob_size(MIN_BLOB_SIZE);
@@ -51,7 +60,7 @@ pub(crate) fn column_families() -> Vec<ColumnFamilyDescriptor> {
 fn family(cache: &Cache) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
-    table.set_block_size(8192);
+    table.set_block_size(TABLE_BLOCK_BYTES);
     table.set_cache_index_and_filter_blocks(true);
     table.set_format_version(6);
     table.set_bloom_filter(10.0, false);
@@ -61,6 +70,8 @@ fn family(cache: &Cache) -> Options {
     table.set_unpartitioned_pinning_tier(BlockBasedTablePinningTier::All);
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
+    // what is read is nearly always there: filters of the last level, which holds most of a store, would only take memory
+    options.set_optimize_filters_for_hits(true);
     options.set_compression_type(DBCompressionType::None);
     options.set_blob_compression_type(DBCompressionType::None);
     options.set_write_buffer_size(64 << 20);

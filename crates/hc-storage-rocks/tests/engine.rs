@@ -144,7 +144,7 @@ fn o8_a_device_file_of_zeros_is_written() {
 }
 
 #[test]
-fn a_list_of_files_that_lost_its_end_after_the_store_was_closed_is_refused() {
+fn a_database_that_lost_something_after_it_was_closed_is_refused_unless_it_is_adopted() {
     let dir = tempfile::tempdir().unwrap();
     let put = |value: &'static [u8]| {
         let store = RocksKv::open(dir.path()).unwrap();
@@ -153,11 +153,8 @@ fn a_list_of_files_that_lost_its_end_after_the_store_was_closed_is_refused() {
         store.commit(batch).unwrap();
         store.close().unwrap();
     };
-    // each opening makes a table of what the one before left in its log, and notes it at the end of the list
     put(b"old");
     put(b"new");
-    drop(RocksKv::open(dir.path()).unwrap());
-    RocksKv::open(dir.path()).unwrap().close().unwrap();
     let current = std::fs::read_to_string(dir.path().join("db/CURRENT")).unwrap();
     let list = dir.path().join("db").join(current.trim_end());
     let whole = std::fs::read(&list).unwrap();
@@ -166,7 +163,15 @@ fn a_list_of_files_that_lost_its_end_after_the_store_was_closed_is_refused() {
     assert!(refused.to_string().contains("is damaged"), "{refused}");
     assert!(RocksKv::open_read_only(dir.path()).is_err());
     std::fs::write(&list, &whole).unwrap();
-    drop(RocksKv::open(dir.path()).unwrap());
+
+    let logs = std::fs::read_dir(dir.path().join("db")).unwrap().map(|entry| entry.unwrap().path());
+    let log = logs.filter(|path| path.extension().is_some_and(|ending| ending == "log")).max().unwrap();
+    let len = std::fs::metadata(&log).unwrap().len();
+    std::fs::File::options().write(true).open(&log).unwrap().set_len(len - 1).unwrap();
+    let refused = RocksKv::open(dir.path()).unwrap_err();
+    assert!(refused.to_string().contains("is damaged"), "{refused}");
+    let left = RocksKv::adopt(dir.path()).unwrap();
+    assert_eq!(left.get(b"key").unwrap().as_deref(), Some(&b"old"[..]), "what is left");
 }
 
 #[test]

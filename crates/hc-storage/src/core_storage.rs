@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use compact_encoding::{Decode, DecodeError, MAX_SAFE_UINT};
 use hc_crypto::DiscoveryKey;
 use hc_tree::bitfield::{PAGE_BITS, PAGE_BYTES};
@@ -214,7 +214,7 @@ impl CoreStorage {
         // further blocks may be in other data
         let end = self.dependencies.of_block(start).map_or(end, |older| end.min(older.length));
         let (mut next, mut bytes, mut failed) = (start, 0_usize, None);
-        let mut blocks = Vec::new();
+        let (mut blocks, mut shared) = (Vec::new(), BytesMut::new());
         self.kv.scan(&keys::block(data, start), &keys::block(data, end), &mut |key, value| {
             match keys::parse_block(key) {
                 Ok(index) if index == next => {}
@@ -226,7 +226,7 @@ impl CoreStorage {
             }
             next = next.saturating_add(1);
             bytes = bytes.saturating_add(value.len());
-            blocks.push(Bytes::copy_from_slice(value));
+            blocks.push(copy_of_many(value, &mut shared));
             if bytes >= max_bytes { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         failed.map_or(Ok(blocks), Err)
@@ -417,6 +417,21 @@ impl CoreStorage {
     fn data_of_node(&self, index: u64) -> u64 {
         self.dependencies.of_node(index).map_or(self.pointers.data, |older| older.data_pointer)
     }
+}
+
+/// A copy of a block that is read with many others: small ones share an allocation, which is most of what a copy costs.
+/// Whoever keeps one of them keeps so much memory at most.
+fn copy_of_many(block: &[u8], shared: &mut BytesMut) -> Bytes {
+    const SHARED: usize = 32 * 1024;
+    const SMALL: usize = 4 * 1024;
+    if block.len() > SMALL {
+        return Bytes::copy_from_slice(block);
+    }
+    if shared.capacity() < block.len() {
+        *shared = BytesMut::with_capacity(SHARED);
+    }
+    shared.extend_from_slice(block);
+    shared.split().freeze()
 }
 
 /// Which page of the bitfield this is; none if it is one of another kind of bitfield.

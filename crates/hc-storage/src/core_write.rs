@@ -6,7 +6,6 @@
 use bytes::Bytes;
 use compact_encoding::Encode;
 use hc_crypto::Key as CoreKey;
-use hc_tree::bitfield::PAGE_BYTES;
 use hc_tree::{Draft, Node, Reorged, SignedChange, TreeChange, TreeHead, Verified};
 
 use crate::core_storage::CorePointers;
@@ -99,8 +98,8 @@ impl CoreWrite {
     }
 
     /// A page of the bitfield.
-    pub fn bitfield_page(&mut self, page: u64, bytes: &[u8; PAGE_BYTES]) {
-        self.batch.put(keys::bitfield_page(self.pointers.data, page), Bytes::copy_from_slice(bytes));
+    pub fn bitfield_page(&mut self, page: u64, bytes: &Bytes) {
+        self.batch.put(keys::bitfield_page(self.pointers.data, page), bytes.clone());
     }
 
     /// The hints.
@@ -148,8 +147,8 @@ impl CoreWrite {
     }
 
     /// A page of marks.
-    pub fn mark_page(&mut self, page: u64, bytes: &[u8; PAGE_BYTES]) {
-        self.batch.put(keys::mark(self.pointers.data, page), Bytes::copy_from_slice(bytes));
+    pub fn mark_page(&mut self, page: u64, bytes: &Bytes) {
+        self.batch.put(keys::mark(self.pointers.data, page), bytes.clone());
     }
 
     /// Takes all marks away.

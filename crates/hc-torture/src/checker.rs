@@ -6,15 +6,14 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
-use crate::view::{self, View};
+use crate::view::{self, Look, View};
 
 /// A question: what does the store in this folder show?
 #[derive(Debug, Serialize, Deserialize)]
 struct Question {
     dir: PathBuf,
     cores: usize,
-    /// Whether to append a block to each core, too.
-    go_on: bool,
+    look: Look,
 }
 
 /// What came of opening a store.
@@ -30,7 +29,7 @@ pub(crate) async fn serve() {
     let mut lines = std::io::stdin().lines();
     while let Some(Ok(line)) = lines.next() {
         let Ok(question) = serde_json::from_str::<Question>(&line) else { return };
-        let answer = match view::look(&question.dir, question.cores, question.go_on).await {
+        let answer = match view::look(&question.dir, question.cores, question.look).await {
             Ok(view) => Answer::Shows(view),
             Err(error) => Answer::Refused(error.to_string()),
         };
@@ -62,12 +61,12 @@ impl Checker {
     ///
     /// # Errors
     /// If the checker died of it: that is a finding.
-    pub(crate) fn ask(&mut self, dir: &Path, cores: usize, go_on: bool) -> Result<Answer, String> {
+    pub(crate) fn ask(&mut self, dir: &Path, cores: usize, look: Look) -> Result<Answer, String> {
         let running = match &mut self.process {
             Some(running) => running,
             none => none.insert(start()?),
         };
-        let question = Question { dir: dir.to_owned(), cores, go_on };
+        let question = Question { dir: dir.to_owned(), cores, look };
         let mut text = serde_json::to_string(&question).map_err(|error| error.to_string())?;
         text.push('\n');
         let mut answer = String::new();

@@ -16,7 +16,7 @@ use crate::model::Model;
 use crate::options::{Findings, Options};
 use crate::rng::Rng;
 use crate::script::{Generator, Op, Script};
-use crate::view::View;
+use crate::view::{Look, View};
 
 /// Damages done to one store, each to a copy of its own.
 const DAMAGES_A_STORE: u64 = 50;
@@ -133,7 +133,7 @@ impl Store {
             more.iter().for_each(|op| model.apply(op));
             ops.extend(more);
         }
-        let script = Script { sync: false, watch: false, cores: CORES, ops };
+        let script = Script { sync: false, watch: generator.rng.one_in(2), cores: CORES, ops };
         let dir = options.fresh("closed")?;
         let lines = work(options, &dir, &script)?;
         let model = replay(&script, &lines)?;
@@ -176,7 +176,7 @@ impl Store {
         let dir = options.fresh("damaged")?;
         copy(&self.dir, &dir)?;
         damage.apply(&dir.join(file)).map_err(|error| format!("damaging {}: {error}", file.display()))?;
-        Ok(match checker.ask(&dir, CORES, false) {
+        Ok(match checker.ask(&dir, CORES, Look::Read) {
             Err(died) => (Outcome::Wrong, died),
             Ok(Answer::Refused(why)) if why.contains("panicked") => (Outcome::Wrong, why),
             Ok(Answer::Refused(why)) => (Outcome::Refused, why),

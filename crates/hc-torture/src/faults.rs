@@ -18,6 +18,7 @@ use crate::model::Model;
 use crate::options::{Findings, Options};
 use crate::rng::Rng;
 use crate::script::{Generator, Op, Script};
+use crate::view::Look;
 
 const CORES: usize = 3;
 /// The seed of the standard script.
@@ -318,7 +319,7 @@ impl Bench {
         }
         counts.failed += fails.len();
         counts.refused_opening += u64::from(!lines.contains(&Line::Open));
-        let view = match checker.ask(&self.dir, CORES, true)? {
+        let view = match checker.ask(&self.dir, CORES, Look::GoOn)? {
             Answer::Shows(view) => view,
             Answer::Refused(why) => {
                 return Err(format!("afterwards it does not open: {why} (before: {fails:?})"));

@@ -14,6 +14,7 @@ use crate::model::Model;
 use crate::options::{Findings, Options};
 use crate::rng::Rng;
 use crate::script::{Generator, Script};
+use crate::view::Look;
 
 /// Cycles with one store.
 const CYCLES_A_STORE: u64 = 12;
@@ -109,7 +110,7 @@ impl<'a> Store<'a> {
             let moment = Moment::AfterStart(Duration::from_micros(self.generator.rng.within(0, 60_000)));
             self.run_and_kill(dir, &empty, moment)?;
         }
-        let view = match self.checker.ask(dir, CORES, false)? {
+        let view = match self.checker.ask(dir, CORES, Look::Audit)? {
             Answer::Shows(view) => view,
             Answer::Refused(why) => return Err(format!("it does not open after {moment:?}: {why}")),
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use corestore::Corestore;
+use hypercore::storage::{Storage, StorageOptions};
 use hypercore::{Error, GetOptions, Hypercore};
 use serde::{Deserialize, Serialize};
 
@@ -43,19 +44,37 @@ pub(crate) struct View {
     pub(crate) findings: Vec<String>,
 }
 
+/// How a store is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Look {
+    /// Everything is read.
+    Read,
+    /// Everything is read, and audited.
+    Audit,
+    /// The same, and then a block appended to each core.
+    GoOn,
+}
+
 /// Opens a store and reads everything.
 ///
 /// # Errors
 /// If the store cannot be opened.
-pub(crate) async fn look(dir: &Path, cores: usize, go_on: bool) -> Result<View, Error> {
-    let store = Corestore::builder().primary_key(PRIMARY_KEY).open(dir).await?;
+pub(crate) async fn look(dir: &Path, cores: usize, look: Look) -> Result<View, Error> {
+    let storage = Storage::open(dir, StorageOptions::default()).await?;
     let mut view = View::default();
+    if look != Look::Read {
+        let found = storage.audit(None).await?.findings;
+        // a named session is left behind by each commit; it rests on blocks of the log, which may since have been cut off
+        let of_logs = found.iter().filter(|found| found.session.is_none());
+        view.findings.extend(of_logs.map(|found| format!("audit: {}", found.fault)));
+    }
+    let store = Corestore::builder().primary_key(PRIMARY_KEY).over(storage)?;
     for core in 0..cores {
         let options = core_options(core).create_if_missing(false);
         let shown = match store.get_with(core_name(core), options).await {
             Ok(log) => {
                 let shown = look_at(&log).await;
-                if go_on && shown.is_ok() {
+                if look == Look::GoOn && shown.is_ok() {
                     view.findings.extend(try_append(&log).await.err());
                 }
                 shown

@@ -40,21 +40,24 @@ impl Batch {
         }
     }
 
-    /// Makes room for the nodes of so many blocks.
-    pub fn reserve(&mut self, blocks: usize) {
-        self.nodes.reserve(blocks.saturating_mul(2));
-    }
-
     /// Appends a block.
     pub fn append(&mut self, block: &[u8]) {
-        let node = Node::of_block(self.length, block);
-        // a log that exists is far from the sizes at which this could fail
-        let _ = self.append_root(node, false, &mut Cursor::new(node.index));
+        self.append_leaf(Node::of_block(self.length, block));
+    }
+
+    /// Appends blocks: what [`append`](Self::append) of each does, but quicker.
+    pub fn append_all<B: AsRef<[u8]>>(&mut self, blocks: &[B]) {
+        self.nodes.reserve(blocks.len().saturating_mul(2));
+        for (block, hash) in blocks.iter().zip(hash::leaves(blocks)) {
+            let size = u64::try_from(block.as_ref().len()).unwrap_or(u64::MAX);
+            self.append_leaf(Node { index: self.length.saturating_mul(2), size, hash });
+        }
     }
 
     /// Appends a block by its node, which must be the next one: of a block that was hashed here before.
     pub fn append_leaf(&mut self, node: Node) {
         debug_assert_eq!(node.index, self.length.saturating_mul(2), "the next block's node");
+        // a log that exists is far from the sizes at which this could fail
         let _ = self.append_root(node, false, &mut Cursor::new(node.index));
     }
 

@@ -10,6 +10,8 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
+
 /// Bits of a page.
 pub const PAGE_BITS: u64 = 32_768;
 /// Bytes of a page.
@@ -71,17 +73,17 @@ impl LocalBitfield {
 
     /// The pages that changes touch, as they will be stored after the changes. The bitfield itself stays as it is.
     #[must_use]
-    pub fn pages_with(&self, changes: &[BitChange]) -> Vec<(u64, Box<[u8; PAGE_BYTES]>)> {
-        let mut touched: BTreeMap<u64, Box<Page>> = BTreeMap::new();
+    pub fn pages_with(&self, changes: &[BitChange]) -> Vec<(u64, Bytes)> {
+        // every append writes a page: so each is copied once, and changed in the form in which it is stored
+        let mut touched: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
         for change in changes {
             for (number, first, last) in pages_of(change.start, change.end) {
-                let page = touched
-                    .entry(number)
-                    .or_insert_with(|| self.pages.get(&number).cloned().unwrap_or_else(Page::empty));
-                page.fill(first, last, change.set);
+                let stored =
+                    || self.pages.get(&number).map_or_else(|| vec![0; PAGE_BYTES], |page| page.to_bytes());
+                fill_bytes(touched.entry(number).or_insert_with(stored), first, last, change.set);
             }
         }
-        touched.into_iter().map(|(number, page)| (number, page.to_bytes())).collect()
+        touched.into_iter().map(|(number, page)| (number, page.into())).collect()
     }
 
     /// Makes a change.
@@ -243,13 +245,23 @@ impl Page {
         None
     }
 
-    fn to_bytes(&self) -> Box<[u8; PAGE_BYTES]> {
-        let mut bytes = Box::new([0; PAGE_BYTES]);
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; PAGE_BYTES];
         let (chunks, _) = bytes.as_chunks_mut::<8>();
         for (chunk, word) in chunks.iter_mut().zip(&self.words) {
             *chunk = word.to_le_bytes();
         }
         bytes
+    }
+}
+
+/// As [`Page::fill`], of a page as it is stored.
+fn fill_bytes(page: &mut [u8], first: u64, last: u64, set: bool) {
+    let (words, _) = page.as_chunks_mut::<8>();
+    for (number, mask) in words_of(first, last) {
+        let Some(bytes) = words.get_mut(number) else { return };
+        let word = u64::from_le_bytes(*bytes);
+        *bytes = if set { word | mask } else { word & !mask }.to_le_bytes();
     }
 }
 

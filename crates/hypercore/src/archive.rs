@@ -243,6 +243,7 @@ impl<R: AsyncRead + Unpin + Send> Import<R> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
 fn file_error(error: std::io::Error) -> Error {
     Error::Connection(format!("the archive: {error}"))
 }

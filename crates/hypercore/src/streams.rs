@@ -22,7 +22,7 @@ use crate::{Error, GetOptions, Hypercore, Result};
 
 /// Blocks of a range, in order. Made by [`Hypercore::read_stream`].
 ///
-/// A slow reader holds at most one chunk (of 4 MiB or one block) in memory.
+/// A slow reader holds at most one chunk (of 1 MiB or one block) in memory.
 #[must_use = "streams do nothing unless polled"]
 pub struct ReadStream {
     state: State,

@@ -8,16 +8,34 @@ export const operations = {
     return core(request).append(needed(request, 'blocks', 'object').map(unb64), options)
   },
   async appendMany(request) {
-    const { n, size, batch } = request
+    const { n, size, batch, start: first = 0 } = request
     const target = core(request)
     const started = process.hrtime.bigint()
-    for (let start = 0; start < n; start += batch) {
+    for (let start = first; start < first + n; start += batch) {
       const blocks = []
-      for (let i = start; i < Math.min(n, start + batch); i++) blocks.push(block(i, size))
+      for (let i = start; i < Math.min(first + n, start + batch); i++) blocks.push(block(i, size))
       await target.append(batch === 1 ? blocks[0] : blocks)
     }
     const seconds = Number(process.hrtime.bigint() - started) / 1e9
     return { length: target.length, byteLength: target.byteLength, seconds }
+  },
+  // Tasks that each wait for one append after the other. The sum of the lengths that they were told shows that each append
+  // had a place of its own.
+  async appendConcurrent(request) {
+    const { n, size, tasks } = request
+    const target = core(request)
+    const started = process.hrtime.bigint()
+    let next = 0
+    let lengths = 0
+    const task = async () => {
+      while (next < n) {
+        const appended = await target.append(block(next++, size))
+        lengths += appended.length
+      }
+    }
+    await Promise.all(Array.from({ length: tasks }, task))
+    const seconds = Number(process.hrtime.bigint() - started) / 1e9
+    return { length: target.length, byteLength: target.byteLength, lengths, seconds }
   },
   async get(request) {
     const read = await core(request).get(request.index, pick(request, ['wait', 'timeout', 'decrypt', 'raw']))
@@ -36,7 +54,7 @@ export const operations = {
         bytes += part.byteLength
       }
     } else {
-      const indices = order === 'rand' ? randomOrder(start, n) : Array.from({ length: n }, (_, i) => start + i)
+      const indices = order === 'rand' ? randomOrder(start, n, request.among) : Array.from({ length: n }, (_, i) => start + i)
       for (const index of indices) {
         const part = await source.get(index)
         check(index, part)

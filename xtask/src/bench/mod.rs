@@ -4,6 +4,8 @@
 //! replies. Only ratios are worth keeping: they are medians over the pairs of runs, so that what else the machine does
 //! weighs on both sides.
 
+mod curve;
+mod plot;
 mod report;
 mod workloads;
 
@@ -12,8 +14,8 @@ use std::path::{Path, PathBuf};
 use hc_interop::Peer;
 
 use crate::{Outcome, setup, shell};
-use report::{Row, Run};
-use workloads::WORKLOADS;
+use report::{Round, Row};
+use workloads::{WORKLOADS, Workload};
 
 /// What a person may choose.
 struct Options {
@@ -22,12 +24,16 @@ struct Options {
     /// The part of each workload's size that is run.
     scale: f64,
     json: Option<PathBuf>,
+    plot: Option<PathBuf>,
+    /// Instead of the workloads: what operations cost as a log grows.
+    curve: bool,
     smoke: bool,
 }
 
 impl Options {
     fn parse(args: &[String]) -> Result<Self, String> {
-        let mut options = Self { only: None, pairs: 5, scale: 1.0, json: None, smoke: false };
+        let mut options =
+            Self { only: None, pairs: 5, scale: 1.0, json: None, plot: None, curve: false, smoke: false };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut value = || args.next().cloned().ok_or_else(|| format!("{arg} needs a value"));
@@ -36,6 +42,8 @@ impl Options {
                 "--pairs" => options.pairs = value()?.parse().map_err(|_| "--pairs is a number")?,
                 "--scale" => options.scale = value()?.parse().map_err(|_| "--scale is a number")?,
                 "--json" => options.json = Some(value()?.into()),
+                "--plot" => options.plot = Some(value()?.into()),
+                "--curve" => options.curve = true,
                 "--smoke" => (options.smoke, options.pairs, options.scale) = (true, 1, 0.01),
                 unknown => return Err(format!("bench does not know {unknown}")),
             }
@@ -93,46 +101,45 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     let scratch = shell::root().join("target/bench");
     std::fs::create_dir_all(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
     let bench = Bench { agent, raw, scratch, scale: options.scale };
-    let chosen: Vec<_> = WORKLOADS
-        .iter()
-        .filter(|(name, _)| options.only.as_deref().is_none_or(|only| only == *name))
-        .collect();
+    let outcome = if options.curve { curve::run(&bench, &options) } else { compare_all(&bench, &options) };
+    clean(&bench.scratch);
+    outcome
+}
+
+fn compare_all(bench: &Bench, options: &Options) -> Outcome {
+    let asked = |workload: &&Workload| options.only.as_deref().is_none_or(|only| only == workload.name);
+    let chosen: Vec<&Workload> = WORKLOADS.iter().filter(asked).collect();
     if chosen.is_empty() {
-        return Err(format!(
-            "there is no such workload; there are {}",
-            WORKLOADS.map(|(name, _)| name).join(", ")
-        ));
+        let names: Vec<_> = WORKLOADS.iter().map(|workload| workload.name).collect();
+        return Err(format!("there is no such workload; there are {}", names.join(", ")));
     }
     let mut rows = Vec::new();
-    for (name, workload) in chosen {
-        println!("{name} …");
-        rows.push(compare(&bench, name, *workload, options.pairs)?);
+    for workload in chosen {
+        println!("{} …", workload.name);
+        rows.push(compare(bench, workload, options.pairs)?);
     }
-    clean(&bench.scratch);
     report::print(&rows, options.smoke);
+    if let Some(file) = &options.plot {
+        report::write(file, &plot::ratios(&rows))?;
+    }
     match &options.json {
         Some(file) => report::write_json(&rows, file),
         None => Ok(()),
     }
 }
 
-/// Rust, Node, Rust, Node, …
-fn compare(
-    bench: &Bench,
-    name: &'static str,
-    workload: workloads::Workload,
-    pairs: usize,
-) -> Result<Row, String> {
-    let (mut runs, mut raw) = (Vec::new(), Vec::new());
-    for _ in 0..pairs {
-        let once =
-            |side| -> Result<Run, String> { workload(bench, side).map_err(|why| format!("{name}: {why}")) };
-        runs.push((once(Side::Rust)?, once(Side::Node)?));
-    }
-    for _ in 0..pairs {
-        raw.push(workloads::raw(bench, name).map_err(|why| format!("{name}, raw: {why}"))?);
-    }
-    Ok(Row { name, runs, raw })
+/// Rust, Node, raw, Rust, Node, raw, …
+fn compare(bench: &Bench, workload: &Workload, pairs: usize) -> Result<Row, String> {
+    let name = workload.name;
+    let once = |side| (workload.run)(bench, side).map_err(|why| format!("{name}: {why}"));
+    let round = |_| {
+        let ours = once(Side::Rust)?;
+        let node = workload.on_node.then(|| once(Side::Node)).transpose()?;
+        let raw = workload.raw.map(|raw| raw(bench)).transpose();
+        Ok(Round { ours, node, raw: raw.map_err(|why| format!("{name}, raw: {why}"))? })
+    };
+    let rounds: Result<_, String> = (0..pairs).map(round).collect();
+    Ok(Row { name, rounds: rounds? })
 }
 
 fn clean(scratch: &Path) {

@@ -6,6 +6,7 @@
 //! What Node is known to do wrongly is left out; see `known.rs`.
 
 mod changes;
+mod copies;
 mod known;
 mod part;
 mod random;
@@ -40,7 +41,8 @@ struct Options {
 impl Options {
     fn parse(args: &[String]) -> Result<Self, String> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut options = Self { scripts: 500, seed: since.as_secs() * 1000, jobs: 2, only_node: false, actions: None };
+        let mut options =
+            Self { scripts: 500, seed: since.as_secs() * 1000, jobs: 2, only_node: false, actions: None };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut number = || -> Result<u64, String> {

@@ -1,5 +1,7 @@
 //! The log: appending, reading, fetching.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use futures_util::TryStreamExt;
@@ -31,17 +33,52 @@ pub(super) async fn append(agent: &Agent, fields: &Fields) -> Result {
 
 pub(super) async fn append_many(agent: &Agent, fields: &Fields) -> Result {
     let (core, n, batch) = (agent.core(fields)?, fields.uint("n")?, fields.uint("batch")?.max(1));
-    let size =
-        usize::try_from(fields.uint("size")?).map_err(|_| Failure::bad_argument("size is too large"))?;
+    let size = block_size(fields)?;
+    let mut next = fields.opt_uint("start")?.unwrap_or(0);
+    let last = next.saturating_add(n);
     let started = Instant::now();
-    let mut next = 0;
-    while next < n {
-        let end = next.saturating_add(batch).min(n);
+    while next < last {
+        let end = next.saturating_add(batch).min(last);
         core.append_batch((next..end).map(|index| fill::block(index, size))).await?;
         next = end;
     }
     let seconds = started.elapsed().as_secs_f64();
     Ok(json!({ "length": core.length(), "byteLength": core.byte_length(), "seconds": seconds }))
+}
+
+/// Tasks that each wait for one append after the other. The sum of the lengths that they were told shows that each append
+/// had a place of its own.
+pub(super) async fn append_concurrent(agent: &Agent, fields: &Fields) -> Result {
+    let (core, n, size) = (agent.core(fields)?, fields.uint("n")?, block_size(fields)?);
+    let next = Arc::new(AtomicU64::new(0));
+    let started = Instant::now();
+    let tasks: Vec<_> = (0..fields.uint("tasks")?)
+        .map(|_| {
+            let (core, next) = (core.clone(), Arc::clone(&next));
+            tokio::spawn(async move {
+                let mut lengths = 0_u64;
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= n {
+                        return Ok::<u64, Failure>(lengths);
+                    }
+                    lengths += core.append(fill::block(index, size)).await?.length;
+                }
+            })
+        })
+        .collect();
+    let mut lengths = 0;
+    for task in tasks {
+        lengths += task.await.map_err(|_| Failure::bad_argument("a task panicked"))??;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    Ok(json!({
+        "length": core.length(), "byteLength": core.byte_length(), "lengths": lengths, "seconds": seconds,
+    }))
+}
+
+fn block_size(fields: &Fields) -> Result<usize> {
+    usize::try_from(fields.uint("size")?).map_err(|_| Failure::bad_argument("size is too large"))
 }
 
 fn get_options(fields: &Fields) -> Result<GetOptions> {
@@ -66,7 +103,10 @@ pub(super) async fn get_many(agent: &Agent, fields: &Fields) -> Result {
     let started = Instant::now();
     let bytes = match fields.text("order")? {
         "seq" => get_each(&core, start..start.saturating_add(n), &check).await?,
-        "rand" => get_each(&core, fill::random_order(start, n), &check).await?,
+        "rand" => {
+            let among = fields.opt_uint("among")?.unwrap_or(n).max(1);
+            get_each(&core, fill::random_order(start, n, among), &check).await?
+        }
         "stream" => stream(&core, start, n, &check).await?,
         other => return Err(Failure::bad_argument(format!("unknown order {other}"))),
     };

@@ -54,6 +54,7 @@ pub(crate) async fn run(agent: &Agent, op: &str, fields: &Fields) -> Result {
         "findingPeers.done" => core::found_peers(agent, fields),
         "append" => log::append(agent, fields).await,
         "appendMany" => log::append_many(agent, fields).await,
+        "appendConcurrent" => log::append_concurrent(agent, fields).await,
         "get" => log::get(agent, fields).await,
         "getMany" => log::get_many(agent, fields).await,
         "has" => log::has(agent, fields).await,

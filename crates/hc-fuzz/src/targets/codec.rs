@@ -60,7 +60,7 @@ fn copy(kind: u8, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Deco
         12 => put::uint_list(out, &reader.list(MAX_LIST, 1, Reader::uint)?),
         13 => put::uint32_array(out, &reader.uint32_array(MAX_LIST)?),
         14 => {
-            let buffers = reader.list(MAX_LIST, 1, Reader::buffer)?;
+            let buffers = reader.list(1_024, 1, Reader::buffer)?;
             put::len(out, buffers.len());
             buffers.iter().for_each(|bytes| put::buffer(out, bytes));
         }

@@ -18,6 +18,7 @@ use crate::model::Model;
 use crate::options::{Findings, Options};
 use crate::rng::Rng;
 use crate::script::{Generator, Op, Script};
+use crate::view::Look;
 use files::Recording;
 use image::Image;
 
@@ -85,13 +86,16 @@ impl Recorded {
         let image = Image::choose(&self.recording, rng);
         let dir = options.fresh("image")?;
         image.write(&dir)?;
-        let go_on = rng.one_in(8);
-        let view = match checker.ask(&dir, CORES, go_on)? {
+        let look = if rng.one_in(8) { Look::GoOn } else { Look::Audit };
+        let view = match checker.ask(&dir, CORES, look)? {
             Answer::Shows(view) => view,
             Answer::Refused(why) => return Err(format!("{image}: it does not open: {why}")),
         };
         if !view.findings.is_empty() {
             return Err(format!("{image}: {}", view.findings.join("; ")));
+        }
+        if let Some(core) = view.cores.iter().position(|core| core.recovering > 0) {
+            return Err(format!("{image}: core {core} has lost nothing that was told, and says it has"));
         }
         let promised = self.promises.iter().filter(|(time, ..)| *time < image.time);
         let least = promised.max_by_key(|(_, state, _)| *state);

@@ -47,21 +47,18 @@ enum Vouched {
 }
 
 impl Line<'_> {
-    fn error(&self, reason: impl ToString) -> Error {
-        Error::InvalidOperation { reason: reason.to_string(), discovery_key: self.key.discovery_key() }
+    fn error(&self, reason: impl Into<String>) -> Error {
+        Error::InvalidOperation { reason: reason.into(), discovery_key: self.key.discovery_key() }
     }
 
-    fn invalid_signature(&self, reason: impl ToString) -> Error {
+    fn invalid_signature(&self, reason: &dyn std::fmt::Display) -> Error {
         Error::InvalidSignature { reason: reason.to_string(), discovery_key: self.key.discovery_key() }
     }
 
     /// Appends blocks, as they are stored.
     pub(super) fn append(&self, blocks: &[Bytes], signing: &Signing) -> Result<Planned> {
         let mut batch = Batch::new(self.state.head());
-        batch.reserve(blocks.len());
-        for block in blocks {
-            batch.append(block);
-        }
+        batch.append_all(blocks);
         let change = batch.finish();
         if change.head().length() < self.state.prologue_length() {
             return Err(self.error("the append ends inside the log's prologue"));
@@ -229,7 +226,7 @@ impl Line<'_> {
             }
             Signing::Given(signature) => change
                 .signed_with(verifier, signature.clone())
-                .map_err(|error: VerifyError| self.invalid_signature(error))?,
+                .map_err(|error: VerifyError| self.invalid_signature(&error))?,
             Signing::Nobody => return Err(Error::Internal("an unsigned change was to be signed")),
         };
         Ok((Vouched::Signed(signed), fresh))

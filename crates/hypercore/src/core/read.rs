@@ -15,7 +15,7 @@ use crate::storage::blocking;
 use crate::{Error, Result};
 
 /// How many bytes of blocks a stream reads at once.
-const CHUNK_BYTES: usize = 4 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
 /// How many blocks it reads at once.
 const CHUNK_BLOCKS: u64 = 4096;
 
