@@ -56,7 +56,7 @@ pub use proof::{
     BlockProof, BlockRequest, HashProof, HashRequest, Proof, ProofPlan, ProofRequest, SeekProof, SeekRequest,
     Unchecked, UpgradeProof, UpgradeRequest, Verified, plan, verify, verify_alone,
 };
-pub use reader::{NodeReader, byte_offset, missing_nodes};
+pub use reader::{NodeReader, byte_offset, missing_nodes, missing_nodes_with_gaps};
 pub use recover::{Recovered, StoredHead, recovery_request};
 pub use remote::{REFERRER, RemoteHead, RemoteProof, is_referred_by};
 pub use reorg::{Reorg, ReorgWant, Reorged};

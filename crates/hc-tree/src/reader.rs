@@ -29,26 +29,12 @@ pub trait NodeReader {
 /// that the answer leads to a node that is stored. 0 if the node is beyond the log: then the answer comes with an upgrade.
 ///
 /// A node is only ever stored together with all that is above it (within the log), so this looks for the lowest stored one by
-/// bisection.
+/// bisection. Where blocks were cleared it may find a higher one, which does as well.
 ///
 /// # Errors
 /// What the reader returns.
 pub fn missing_nodes<R: NodeReader>(reader: &R, index: u64, length: u64) -> Result<u64, R::Error> {
-    if flat::right_span(index) >= length.saturating_mul(2) {
-        return Ok(0);
-    }
-    let end = length.saturating_mul(2);
-    let mut path = [0_u64; 64];
-    let mut count = 0_usize;
-    let mut cursor = Cursor::new(index);
-    while !cursor.contains(end) {
-        let Some(slot) = path.get_mut(count) else { break };
-        *slot = cursor.index();
-        count += 1;
-        if cursor.parent().is_none() {
-            break;
-        }
-    }
+    let (path, count) = path_up(index, length);
     // path[..missing] is not stored, path[stored..] is
     let (mut missing, mut stored) = (0, count);
     while missing < stored {
@@ -61,6 +47,42 @@ pub fn missing_nodes<R: NodeReader>(reader: &R, index: u64, length: u64) -> Resu
         }
     }
     Ok(u64::try_from(missing).unwrap_or(u64::MAX))
+}
+
+/// As [`missing_nodes`], also where blocks were cleared: that takes nodes away that others are below. Looks at one node after
+/// the other.
+///
+/// # Errors
+/// What the reader returns.
+pub fn missing_nodes_with_gaps<R: NodeReader>(reader: &R, index: u64, length: u64) -> Result<u64, R::Error> {
+    let (path, count) = path_up(index, length);
+    let mut missing = 0;
+    for node in path.into_iter().take(count) {
+        if reader.has_node(node)? {
+            break;
+        }
+        missing += 1;
+    }
+    Ok(missing)
+}
+
+/// The nodes from one up to its root, and how many they are: none if the node is beyond the log.
+fn path_up(index: u64, length: u64) -> ([u64; 64], usize) {
+    let end = length.saturating_mul(2);
+    let (mut path, mut count) = ([0_u64; 64], 0_usize);
+    if flat::right_span(index) >= end {
+        return (path, count);
+    }
+    let mut cursor = Cursor::new(index);
+    while !cursor.contains(end) {
+        let Some(slot) = path.get_mut(count) else { break };
+        *slot = cursor.index();
+        count += 1;
+        if cursor.parent().is_none() {
+            break;
+        }
+    }
+    (path, count)
 }
 
 /// How many bytes of the log lie before a block, or the blocks below an inner node.

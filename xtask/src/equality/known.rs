@@ -18,6 +18,7 @@
 //!   the log in memory has no signature any more, either: they are not in scripts.
 //! - `append` and `commit` return the bytes of the log with what encryption adds, everything else tells them without: their
 //!   replies are compared without them.
+//! - `commit` leaves the contiguous length on disk as it was, until the next change or opening: each script ends with an opening.
 //! - A snapshot says that it is writable; appending to it fails then. Ours says that it is not. Its bytes, too, are told with
 //!   what encryption adds.
 //! - `clear` always says 0 blocks, `info` has no sizes, `userData` given when a core is opened in a store is not stored, `purge`

@@ -6,6 +6,7 @@
 //! What Node is known to do wrongly is left out; see `known.rs`.
 
 mod changes;
+mod copies;
 mod known;
 mod part;
 mod random;
@@ -33,12 +34,15 @@ struct Options {
     jobs: u64,
     /// Node against itself, to try the scripts.
     only_node: bool,
+    /// How much of each script is run; the directories are kept then.
+    actions: Option<u64>,
 }
 
 impl Options {
     fn parse(args: &[String]) -> Result<Self, String> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut options = Self { scripts: 500, seed: since.as_secs() * 1000, jobs: 2, only_node: false };
+        let mut options =
+            Self { scripts: 500, seed: since.as_secs() * 1000, jobs: 2, only_node: false, actions: None };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut number = || -> Result<u64, String> {
@@ -49,6 +53,7 @@ impl Options {
                 "--scripts" => options.scripts = number()?,
                 "--seed" => options.seed = number()?,
                 "--jobs" => options.jobs = number()?.max(1),
+                "--actions" => options.actions = Some(number()?),
                 "--only-node" => options.only_node = true,
                 unknown => return Err(format!("equality does not know {unknown}")),
             }
@@ -87,7 +92,7 @@ fn work(options: &Options, agent: &Path, next: &AtomicU64) -> Outcome {
             return Ok(());
         }
         let seed = options.seed.wrapping_add(number);
-        if let Err(fault) = peers.script(seed, None) {
+        if let Err(fault) = peers.script(seed, options.actions) {
             next.fetch_max(options.scripts, Ordering::Relaxed);
             return Err(explain(options, agent, seed, fault));
         }
@@ -104,7 +109,10 @@ fn explain(options: &Options, agent: &Path, seed: u64, fault: String) -> String 
             break;
         }
     }
-    format!("{fault}\nreplay it with: cargo xtask equality --scripts 1 --jobs 1 --seed {seed}")
+    format!(
+        "{fault}\nreplay it with: cargo xtask equality --scripts 1 --jobs 1 --seed {seed}\n\
+         --actions N keeps what it leaves after its first N actions, in target/equality"
+    )
 }
 
 /// The processes of a worker.
@@ -144,6 +152,9 @@ impl Peers {
             }
             format!("{shown}{fault}")
         })?;
+        if at_most.is_some() {
+            return Ok(());
+        }
         part::remove(&alone)?;
         part::remove(&other)
     }

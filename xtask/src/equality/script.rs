@@ -7,7 +7,7 @@ use super::known::{clears_alike, comparable};
 use super::part::{Part, Reply, Step};
 use super::random::Random;
 use super::world::{Head, World};
-use super::{changes, reads, sessions};
+use super::{changes, copies, reads, sessions};
 
 /// The state of a run.
 pub(super) struct Script<'a> {
@@ -42,7 +42,7 @@ const ACTIONS: &[Action] = &[
     (5, sessions::atom),
     (3, sessions::snapshot),
     (8, reads::some),
-    (3, reopen),
+    (3, |script| script.reopen()),
 ];
 
 impl<'a> Script<'a> {
@@ -55,12 +55,26 @@ impl<'a> Script<'a> {
     /// Runs so many actions, or as many as the seed says, and compares what is on disk then.
     pub(super) fn run(&mut self, at_most: Option<u64>) -> Done {
         let count = self.random.between(8, 40);
+        let count = count.min(at_most.unwrap_or(count));
+        if self.random.once_in(4) {
+            copies::run(self, count)?;
+        } else {
+            self.own_logs(count)?;
+        }
+        // Node does not write down the contiguous length after a commit, but does when it opens the log the next time
+        self.reopen()?;
+        self.done(&Step::new("store.close", json!({ "store": "$store" })))?;
+        self.compare_disks()
+    }
+
+    /// Actions on logs that can be written to.
+    fn own_logs(&mut self, count: u64) -> Done {
         let total: u64 = ACTIONS.iter().map(|(weight, _)| weight).sum();
-        open_store(self)?;
+        self.open_store()?;
         if self.random.once_in(40) {
             changes::append_many(self)?;
         }
-        for _ in 0..count.min(at_most.unwrap_or(count)) {
+        for _ in 0..count {
             let mut choice = self.random.below(total);
             for (weight, action) in ACTIONS {
                 if choice < *weight {
@@ -70,9 +84,13 @@ impl<'a> Script<'a> {
                 choice -= weight;
             }
         }
-        let closed = self.step(&Step::new("store.close", json!({ "store": "$store" })))?;
-        closed.map_err(|code| format!("closing: {code}"))?;
-        self.compare_disks()
+        Ok(())
+    }
+
+    /// The peer of the first part.
+    pub(super) fn node(&self) -> Result<&'a Peer, String> {
+        let [node, _] = &self.parts;
+        node.peer()
     }
 
     fn compare_disks(&self) -> Done {
@@ -148,6 +166,44 @@ impl<'a> Script<'a> {
     pub(super) fn may_clear(&self, log: usize, start: u64, end: u64) -> Result<bool, String> {
         Ok(clears_alike(&self.stored(log)?, start, end))
     }
+
+    /// Opens the store and all logs.
+    pub(super) fn open_store(&mut self) -> Done {
+        let fields = json!({ "dir": "$dir", "primaryKey": "07".repeat(32), "unsafe": true });
+        self.done(&Step::new("store.open", fields).giving("$store"))?;
+        if self.world.namespace {
+            let fields = json!({ "store": "$store", "name": "inner" });
+            self.done(&Step::new("store.namespace", fields).giving("$namespace"))?;
+        }
+        for at in 0..self.world.logs.len() {
+            let Some(log) = self.world.logs.get(at) else { continue };
+            let step = Step::new("store.get", log.open.clone()).giving(&log.symbol);
+            let opened = self.done(&step)?;
+            if let Some(log) = self.world.logs.get_mut(at) {
+                log.base = Head::of(&opened);
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the store and opens it again: for a directory that is handed over, at the other side.
+    pub(super) fn reopen(&mut self) -> Done {
+        self.done(&Step::new("store.list", json!({ "store": "$store" })))?;
+        self.done(&Step::new("store.close", json!({ "store": "$store" })))?;
+        for log in &mut self.world.logs {
+            log.sessions.clear();
+            log.snapshots.clear();
+            log.marking = false;
+        }
+        self.parts.iter_mut().for_each(Part::hand_over);
+        self.trace.push("— handed over".into());
+        self.open_store()
+    }
+
+    /// Runs a step that has to succeed.
+    fn done(&mut self, step: &Step) -> Result<Value, String> {
+        self.step(step)?.map_err(|code| format!("{} says {code}", step.op))
+    }
 }
 
 /// Of two replies, the fields that are not the same in both.
@@ -170,44 +226,4 @@ fn show(reply: &Reply) -> String {
     };
     shown.truncate(shown.floor_char_boundary(700));
     shown
-}
-
-fn open_store(script: &mut Script<'_>) -> Done {
-    let fields = json!({ "dir": "$dir", "primaryKey": "07".repeat(32), "unsafe": true });
-    script
-        .step(&Step::new("store.open", fields).giving("$store"))?
-        .map_err(|code| format!("opening: {code}"))?;
-    if script.world.namespace {
-        let fields = json!({ "store": "$store", "name": "inner" });
-        script
-            .step(&Step::new("store.namespace", fields).giving("$namespace"))?
-            .map_err(|code| code.clone())?;
-    }
-    for at in 0..script.world.logs.len() {
-        let Some(log) = script.world.logs.get(at) else { continue };
-        let step = Step::new("store.get", log.open.clone()).giving(&log.symbol);
-        let opened = script.step(&step)?.map_err(|code| format!("store.get says {code}"))?;
-        if let Some(log) = script.world.logs.get_mut(at) {
-            log.base = Head::of(&opened);
-        }
-    }
-    Ok(())
-}
-
-/// Closes the store and opens it again: for a directory that is handed over, at the other side.
-fn reopen(script: &mut Script<'_>) -> Done {
-    script
-        .step(&Step::new("store.list", json!({ "store": "$store" })))?
-        .map_err(|code| format!("list: {code}"))?;
-    script
-        .step(&Step::new("store.close", json!({ "store": "$store" })))?
-        .map_err(|code| format!("closing: {code}"))?;
-    for log in &mut script.world.logs {
-        log.sessions.clear();
-        log.snapshots.clear();
-        log.marking = false;
-    }
-    script.parts.iter_mut().for_each(Part::hand_over);
-    script.trace.push("— handed over".into());
-    open_store(script)
 }

@@ -23,6 +23,20 @@ pub(super) struct Log {
 }
 
 impl Log {
+    /// A log that steps name so, opened with these fields.
+    pub(super) fn new(symbol: &str, open: Value) -> Self {
+        Self {
+            symbol: symbol.to_owned(),
+            open,
+            base: Head::default(),
+            sessions: Vec::new(),
+            shared: BTreeMap::new(),
+            snapshots: Vec::new(),
+            marking: false,
+            grouped: false,
+        }
+    }
+
     /// The log was cut: sessions that share more than is left see a mixture of what was and what comes.
     pub(super) fn cut(&mut self, length: u64) {
         for shared in self.shared.values_mut() {
@@ -101,19 +115,15 @@ impl World {
             }
             // nothing that a script reads is worth waiting for
             open["timeout"] = json!(2000);
-            logs.push(Log {
-                symbol,
-                open,
-                base: Head::default(),
-                sessions: Vec::new(),
-                shared: BTreeMap::new(),
-                snapshots: Vec::new(),
-                marking: false,
-                grouped: *name == "grouped",
-            });
+            logs.push(Log { grouped: *name == "grouped", ..Log::new(&symbol, open) });
         }
         let namespace = logs.iter().any(|log| log.symbol == "$inner");
         Self { logs, topics, namespace, next: 0 }
+    }
+
+    /// One log.
+    pub(super) fn of(log: Log) -> Self {
+        Self { logs: vec![log], topics: [String::new(), String::new()], namespace: false, next: 0 }
     }
 
     /// A name that no step has given yet.

@@ -19,6 +19,9 @@ pub(crate) async fn run(agent: &Agent, op: &str, fields: &Fields) -> Result {
     match op {
         "store.open" => store::open(agent, fields).await,
         "store.close" => store::close(agent, fields).await,
+        "store.suspend" => store::suspend(agent, fields).await,
+        "store.resume" => store::resume(agent, fields).await,
+        "store.audit" => store::audit(agent, fields).await,
         "store.list" => store::list(agent, fields),
         "store.session" => store::session(agent, fields),
         "store.namespace" => store::namespace(agent, fields),
@@ -68,6 +71,7 @@ pub(crate) async fn run(agent: &Agent, op: &str, fields: &Fields) -> Result {
         "missingNodes" => proof::missing_nodes(agent, fields).await,
         "proof" => proof::proof(agent, fields).await,
         "applyProof" => proof::apply(agent, fields).await,
+        "verifyFullyRemote" => proof::verify_fully_remote(agent, fields),
         "info" => session::info(agent, fields).await,
         "peers" => network::peers(agent, fields),
         "replicate.listen" => network::listen(agent, fields).await,

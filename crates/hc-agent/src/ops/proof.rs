@@ -52,3 +52,15 @@ pub(super) async fn apply(agent: &Agent, fields: &Fields) -> Result {
     let proof = decode_proof(&fields.b64("proof")?)?;
     Ok(json!({ "applied": agent.core(fields)?.apply_proof(proof).await? }))
 }
+
+pub(super) fn verify_fully_remote(agent: &Agent, fields: &Fields) -> Result {
+    let proof = decode_proof(&fields.b64("proof")?)?;
+    let verified = agent.core(fields)?.verify_fully_remote(&proof)?;
+    let head = verified.head();
+    Ok(json!({
+        "fork": head.fork(),
+        "length": head.length(),
+        "byteLength": head.byte_length(),
+        "treeHash": head.hash().to_string(),
+    }))
+}

@@ -43,6 +43,30 @@ pub(super) async fn close(agent: &Agent, fields: &Fields) -> Result {
     Ok(nothing())
 }
 
+pub(super) async fn suspend(agent: &Agent, fields: &Fields) -> Result {
+    agent.store(fields)?.suspend().await?;
+    Ok(nothing())
+}
+
+pub(super) async fn resume(agent: &Agent, fields: &Fields) -> Result {
+    agent.store(fields)?.resume().await?;
+    Ok(nothing())
+}
+
+pub(super) async fn audit(agent: &Agent, fields: &Fields) -> Result {
+    let report = agent.store(fields)?.audit().await?;
+    let problems = report.findings.iter().map(|finding| {
+        json!({
+            "discoveryKey": finding.core.map(|core| core.to_string()),
+            "session": finding.session,
+            "problem": finding.fault.to_string(),
+            "repairable": finding.repairable,
+        })
+    });
+    let problems: Vec<_> = problems.collect();
+    Ok(json!({ "problems": problems }))
+}
+
 pub(super) fn list(agent: &Agent, fields: &Fields) -> Result {
     let namespace = fields.opt_hex("namespace")?.map(Namespace::from);
     let keys = agent.store(fields)?.list(namespace.as_ref())?;

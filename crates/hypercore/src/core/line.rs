@@ -76,7 +76,11 @@ impl Line<'_> {
             let reason = format!("{length} is no truncation: the log has {} blocks", head.length());
             return Err(self.error(reason));
         }
-        let change = truncate(&NodesOf(self.disk), head, length, fork)?;
+        let change = truncate(&NodesOf(self.disk), head, length, fork).map_err(|error| match error {
+            // a root of the shorter log went with cleared blocks, or was never fetched
+            Error::Assertion(reason) => self.error(reason),
+            other => other,
+        })?;
         self.plan(change, &[], signing)
     }
 
@@ -218,7 +222,7 @@ impl Line<'_> {
         };
         let signed = match signing {
             Signing::Pair(pair) => {
-                change.sign(verifier, pair).map_err(|error: SignError| self.invalid_signature(&error))?
+                change.sign(verifier, pair).map_err(|error: SignError| Error::BadArgument(error.to_string()))?
             }
             Signing::Given(signature) => change
                 .signed_with(verifier, signature.clone())

@@ -120,7 +120,14 @@ impl Core {
         }
         let verifier = verifier_of(auth.key, auth.manifest.as_ref());
         let (key, discovery_key) = (auth.key, auth.discovery_key);
-        let state = State::load(&disk, auth, verifier)?;
+        let mut state = State::load(&disk, auth, verifier)?;
+        if state.mend_hints() && !storage.is_read_only() {
+            // Node, too, corrects this when it opens a log: its commits do not write it down
+            let mut write = disk.write();
+            write.hints(state.hints());
+            disk.commit(write)?;
+            storage.committed();
+        }
         let conflict = Self::load_conflict(&disk)?;
         let core = Self::assemble(storage, disk, key, discovery_key, state, options, alone);
         *core.0.conflict.write() = conflict;

@@ -6,7 +6,7 @@ use hc_replicator::Served;
 use hc_storage::{CoreStorage, StorageError};
 use hc_tree::{
     BlockRequest, HashRequest, MissingNode, Proof, ProofPlan, ProofRequest, RequestError, TreeHead, flat,
-    missing_nodes, plan,
+    missing_nodes, missing_nodes_with_gaps, plan,
 };
 
 use super::known_nodes::StoredNodes;
@@ -88,7 +88,7 @@ impl Core {
 
     /// How many nodes are missing on the way from a block to its root.
     pub(crate) fn missing_nodes(&self, block: u64) -> crate::Result<u64> {
-        missing_nodes(&StoredNodes(self), block.saturating_mul(2), self.status().length)
+        missing_nodes_with_gaps(&StoredNodes(self), block.saturating_mul(2), self.status().length)
     }
 
     /// Says in a request how many nodes the answer has to bring.

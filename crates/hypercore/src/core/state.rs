@@ -160,6 +160,14 @@ impl State {
         }
     }
 
+    /// Corrects what the hints say of the blocks that are stored. Whether there was anything to correct.
+    pub(super) fn mend_hints(&mut self) -> bool {
+        let contiguous = self.bitfield.first_unset(0).min(self.head.length());
+        let differs = contiguous != self.hints.contiguous_length;
+        self.hints.contiguous_length = contiguous;
+        differs
+    }
+
     /// Takes another bitfield with these changes made; the hints that follow.
     pub(super) fn rebase(&mut self, bitfield: LocalBitfield, changes: Vec<BitChange>) -> Hints {
         self.bitfield = bitfield;
