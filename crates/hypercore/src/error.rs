@@ -93,6 +93,13 @@ pub enum Error {
         /// The core.
         discovery_key: DiscoveryKey,
     },
+    /// Roots of the log's tree are lost: the core can be repaired and nothing else, see
+    /// [`Hypercore::repair_with`](crate::Hypercore::repair_with).
+    #[error("roots of the tree are lost, the core can only be repaired{}", of(&Some(*.discovery_key)))]
+    RootsLost {
+        /// The core.
+        discovery_key: DiscoveryKey,
+    },
     /// The owner signed two different logs: this one is frozen, see [`Hypercore::conflict`](crate::Hypercore::conflict).
     #[error("two different logs of length {length} are signed with this core's key{}", of(&Some(*.discovery_key)))]
     Conflict {
@@ -203,7 +210,7 @@ impl Error {
             Self::Conflict { .. } | Self::InvalidSignature { .. } => "INVALID_SIGNATURE",
             Self::InvalidProof { .. } => "INVALID_PROOF",
             Self::InvalidChecksum { .. } => "INVALID_CHECKSUM",
-            Self::Assertion(_) | Self::Internal(_) => "ERR_ASSERTION",
+            Self::Assertion(_) | Self::RootsLost { .. } | Self::Internal(_) => "ERR_ASSERTION",
             Self::Decoding { .. } | Self::Encryption { .. } => "DECODING_ERROR",
             Self::Storage(_) => "WRITE_FAILED",
             Self::Protocol(_) | Self::Replication(_) | Self::Connection(_) => "CONNECTION_FAILED",

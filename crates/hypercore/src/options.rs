@@ -9,6 +9,7 @@ use hc_crypto::{Key, KeyPair, Manifest};
 
 use crate::atom::Atom;
 use crate::encryption::Encryption;
+use crate::{Error, Result};
 
 /// How a core is opened or created. Made by [`Hypercore::builder`](crate::Hypercore::builder).
 #[derive(Clone, Default)]
@@ -53,6 +54,16 @@ impl OpenOptions {
     pub fn manifest(mut self, manifest: Manifest) -> Self {
         self.manifest = Some(manifest);
         self
+    }
+
+    /// As [`manifest`](Self::manifest), from its bytes, as peers and Node have them.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] if these are not the bytes of a manifest that can be fulfilled.
+    pub fn manifest_bytes(self, bytes: &[u8]) -> Result<Self> {
+        let manifest =
+            Manifest::parse(bytes).map_err(|error| Error::BadArgument(format!("no manifest: {error}")))?;
+        Ok(self.manifest(manifest))
     }
 
     /// Whether to create the core if it is not stored yet (default: yes). If not, opening it fails with

@@ -459,6 +459,7 @@ impl Core {
 
     /// The head of the log, or of a branch, when it was shorter.
     pub(crate) fn head_at(&self, branch: Option<&Branch>, length: u64) -> Result<TreeHead> {
+        self.check_roots()?;
         let (head, disk) = self.head_and_disk(branch);
         head_at(&NodesOf(&disk), &head, length, head.fork())
     }

@@ -167,7 +167,11 @@ impl Core {
             length: state.head().length(),
             has_manifest: state.manifest().is_some(),
         };
-        let have: Vec<(u64, u64)> = state.bitfield().ranges().collect();
+        // what is here of a log without roots cannot be shown to anybody
+        let have: Vec<(u64, u64)> = match state.lost() {
+            Some(_) => Vec::new(),
+            None => state.bitfield().ranges().collect(),
+        };
         let status = watch::Sender::new(state.status());
         Self(Arc::new(Inner {
             key,

@@ -181,6 +181,7 @@ impl Hypercore {
         if self.is_snapshot() {
             return Err(Error::Assertion("nothing can be taken away from a snapshot".into()));
         }
+        self.core().check_roots()?;
         match self.session.branch.clone() {
             None => self.core().clear(range.start, end).await,
             Some(branch) => blocking(move || branch.clear(range.start, end)).await,
