@@ -12,6 +12,8 @@
 //! - An atom that appends and then cuts its own blocks off again leaves a contiguous length that is too long, and one that
 //!   cuts twice forgets the first time: atoms cut first, and once.
 //! - A named session that begins anew (`overwrite`) beside an empty log keeps its old head: it is done beside others only.
+//! - A named session that is opened again when it is as long as the log gets the log's tree, whatever its own blocks are: scripts begin
+//!   it anew then.
 //! - A named session that the log is cut beneath shares what comes there later, and its hashes do not fit any more: such sessions are
 //!   left alone, until they begin anew.
 //! - A group's updates are left behind by atoms: none are made of logs with a group. And by commits that change nothing, after which

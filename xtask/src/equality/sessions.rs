@@ -26,7 +26,9 @@ pub(super) fn open(script: &mut Script<'_>) -> Done {
     }
     // what became of one that the log was cut beneath is a matter of chance
     let mixed = script.world.logs.get(at).is_some_and(|log| log.shared.get(name) == Some(&None));
-    if mixed || script.random.once_in(6) {
+    // Node then takes the log's tree for the session's
+    let twin = script.world.logs.get(at).is_some_and(|log| log.is_twin(name));
+    if mixed || twin || script.random.once_in(6) {
         if head.length == 0 {
             return Ok(());
         }
@@ -38,6 +40,7 @@ pub(super) fn open(script: &mut Script<'_>) -> Done {
         let head = Head::of(&opened);
         let truncated = head.fork != log.base.fork;
         log.shared.insert(name, Some(head.signed_length));
+        log.lengths.insert(name, head.length);
         log.sessions.push(Session { symbol, name, head, truncated, mixed: false });
     }
     Ok(())
@@ -58,6 +61,7 @@ fn keep_session(script: &mut Script<'_>, at: usize, place: usize, head: Head, tr
         session.head = head;
         session.truncated |= truncated;
         log.shared.insert(session.name, Some(head.signed_length));
+        log.lengths.insert(session.name, head.length);
     }
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Log {
     pub(super) sessions: Vec<Session>,
     /// How much of the log each named session shares, open or not; none if the log was cut beneath it.
     pub(super) shared: BTreeMap<&'static str, Option<u64>>,
+    /// How long each named session is.
+    pub(super) lengths: BTreeMap<&'static str, u64>,
     pub(super) snapshots: Vec<String>,
     pub(super) marking: bool,
     pub(super) grouped: bool,
@@ -31,10 +33,17 @@ impl Log {
             base: Head::default(),
             sessions: Vec::new(),
             shared: BTreeMap::new(),
+            lengths: BTreeMap::new(),
             snapshots: Vec::new(),
             marking: false,
             grouped: false,
         }
+    }
+
+    /// Whether a named session is as long as the log, but not the log.
+    pub(super) fn is_twin(&self, name: &str) -> bool {
+        let (shared, length) = (self.shared.get(name).copied().flatten(), self.lengths.get(name).copied());
+        length == Some(self.base.length) && shared < length
     }
 
     /// The log was cut: sessions that share more than is left see a mixture of what was and what comes.

@@ -208,7 +208,8 @@ impl State {
             (None, Some(_)) => self.known_nodes = KnownNodes::unknown(),
             (None, None) => {}
         }
-        if committed.cut.is_some() {
+        // nodes go with blocks that are cut off or cleared
+        if committed.cut.is_some() || committed.bits.iter().any(|bits| !bits.set) {
             self.known_nodes = KnownNodes::unknown();
         }
         if let Some((head, signature)) = committed.head {
