@@ -243,6 +243,7 @@ impl<R: AsyncRead + Unpin + Send> Import<R> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` calls gets it by value")]
 fn file_error(error: std::io::Error) -> Error {
     Error::Connection(format!("the archive: {error}"))
 }

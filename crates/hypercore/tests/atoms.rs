@@ -125,7 +125,7 @@ async fn d21_an_atom_whose_log_is_gone_is_refused() {
     assert_eq!(atom.flush().await.unwrap_err().code(), "INVALID_OPERATION");
     let foreign = filled(1).await;
     let refused = foreign.session(SessionOptions::new().atom(&atom)).await;
-    assert_eq!(refused.unwrap_err().code(), "ASSERTION");
+    assert_eq!(refused.unwrap_err().code(), "ERR_ASSERTION");
 }
 
 #[tokio::test]

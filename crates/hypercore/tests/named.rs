@@ -115,7 +115,7 @@ async fn d6_a_commit_fails_after_the_log_was_cut_and_after_the_session_was_close
     draft.close().await.unwrap();
     assert_eq!(core.commit(&draft).await.unwrap_err().code(), "SESSION_CLOSED");
     let plain = core.session(SessionOptions::new()).await.unwrap();
-    assert_eq!(core.commit(&plain).await.unwrap_err().code(), "ASSERTION");
+    assert_eq!(core.commit(&plain).await.unwrap_err().code(), "ERR_ASSERTION");
 }
 
 #[tokio::test]
@@ -150,9 +150,9 @@ async fn d9_a_checkout_has_the_hash_of_that_length() {
     assert_eq!(back.tree_hash().await.unwrap(), filled(5).await.tree_hash().await.unwrap());
     assert_eq!(core.length(), 8);
     let plain = core.session(SessionOptions::new().checkout(5)).await;
-    assert_eq!(plain.unwrap_err().code(), "ASSERTION");
+    assert_eq!(plain.unwrap_err().code(), "ERR_ASSERTION");
     let ahead = core.session(SessionOptions::new().name("ahead").checkout(9)).await;
-    assert_eq!(ahead.unwrap_err().code(), "ASSERTION");
+    assert_eq!(ahead.unwrap_err().code(), "ERR_ASSERTION");
 }
 
 #[tokio::test]

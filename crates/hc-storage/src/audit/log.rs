@@ -19,6 +19,7 @@ use crate::records::{HeadRecord, Hints};
 const STEP: usize = 4096;
 
 /// What kind of log it is.
+#[derive(Clone, Copy)]
 pub(super) enum Kind<'a> {
     /// What peers see: signed, with a bitfield and hints.
     Public { verifier: Option<&'a Verifier> },

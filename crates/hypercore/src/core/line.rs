@@ -47,10 +47,12 @@ enum Vouched {
 }
 
 impl Line<'_> {
+    #[expect(clippy::needless_pass_by_value, reason = "an error or a text, both given away")]
     fn error(&self, reason: impl ToString) -> Error {
         Error::InvalidOperation { reason: reason.to_string(), discovery_key: self.key.discovery_key() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "an error or a text, both given away")]
     fn invalid_signature(&self, reason: impl ToString) -> Error {
         Error::InvalidSignature { reason: reason.to_string(), discovery_key: self.key.discovery_key() }
     }

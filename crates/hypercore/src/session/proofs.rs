@@ -82,7 +82,7 @@ impl Hypercore {
     /// [`Error::InvalidOperation`] if no proof can answer it; [`Error::BlockNotAvailable`]; [`Error::Storage`].
     pub async fn proof(&self, request: &ProofRequest) -> Result<Proof> {
         self.check_open()?;
-        let (core, branch, request) = (self.core().clone(), self.session.branch.clone(), request.clone());
+        let (core, branch, request) = (self.core().clone(), self.session.branch.clone(), *request);
         blocking(move || core.make_proof(branch.as_deref(), &request)).await
     }
 
