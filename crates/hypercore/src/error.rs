@@ -217,6 +217,30 @@ impl Error {
             Self::StoreClosed => "SESSION_CLOSED",
         }
     }
+
+    /// The core that it happened to, where it is one core's matter.
+    #[must_use]
+    pub const fn discovery_key(&self) -> Option<&DiscoveryKey> {
+        match self {
+            Self::StorageEmpty { discovery_key }
+            | Self::StorageConflict { discovery_key, .. }
+            | Self::InvalidManifest { discovery_key } => discovery_key.as_ref(),
+            Self::SessionNotWritable { discovery_key }
+            | Self::SessionClosed { discovery_key }
+            | Self::BlockNotAvailable { discovery_key, .. }
+            | Self::SnapshotNotAvailable { discovery_key, .. }
+            | Self::InvalidOperation { discovery_key, .. }
+            | Self::Recovering { discovery_key }
+            | Self::Conflict { discovery_key, .. }
+            | Self::InvalidProof { discovery_key, .. }
+            | Self::InvalidChecksum { discovery_key, .. }
+            | Self::Encryption { discovery_key, .. }
+            | Self::RequestCancelled { discovery_key }
+            | Self::RequestTimeout { discovery_key }
+            | Self::InvalidSignature { discovery_key, .. } => Some(discovery_key),
+            _ => None,
+        }
+    }
 }
 
 fn of(discovery_key: &Option<DiscoveryKey>) -> String {

@@ -74,7 +74,7 @@ impl OpenOptions {
         self
     }
 
-    /// Forgets what is stored under the key and starts again from length 0.
+    /// Forgets what is stored and starts again from length 0: under the key that is given, else with a new one.
     #[must_use]
     pub const fn overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;

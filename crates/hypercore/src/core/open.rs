@@ -103,7 +103,18 @@ impl Core {
             Some(key) => storage.store().resume_core(key)?,
             None => None,
         };
+        // the key of the old log signed another history: whoever does not ask for it gets a new one
+        let anew = options.overwrite && alone && asked.is_none() && name.discovery_key.is_none();
         let disk = match stored {
+            Some(old) if anew => {
+                if options.open_only {
+                    return Err(Error::StorageEmpty { discovery_key: wanted });
+                }
+                storage.store().purge(&old)?;
+                storage.committed();
+                storage.forget(old.discovery_key())?;
+                create(&storage, name, options)?
+            }
             Some(disk) => disk,
             None if options.open_only => return Err(Error::StorageEmpty { discovery_key: wanted }),
             None => create(&storage, name, options)?,

@@ -483,9 +483,9 @@ fn go_back(core: &Core, branch: &Branch, length: u64) -> Result<()> {
         return Ok(());
     }
     if !branch.is_public() {
-        return branch.truncate(length, status.fork, &Signer::Nobody);
+        return branch.truncate(length, Some(status.fork), &Signer::Nobody);
     }
     let signer =
         core.key_pair().ok_or_else(|| Error::SessionNotWritable { discovery_key: *core.discovery_key() })?;
-    branch.truncate(length, status.fork.saturating_add(1), &Signer::Pair(signer))
+    branch.truncate(length, None, &Signer::Pair(signer))
 }
