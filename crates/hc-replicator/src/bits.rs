@@ -393,6 +393,20 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
+    fn e14_beyond_everything_the_first_unset_bit_is_where_one_looks() {
+        let mut bits = Bits::default();
+        for from in [0, 1, PAGE, 1 << 21, (1 << 21) + 5, 1 << 52] {
+            assert_eq!(bits.first_unset(from), from, "nothing is set");
+        }
+        bits.set_range(0, 1 << 21, true);
+        assert_eq!(bits.first_unset(0), 1 << 21);
+        assert_eq!(bits.first_unset((1 << 21) - 1), 1 << 21);
+        for from in [1 << 21, (1 << 21) + 7, 1 << 40] {
+            assert_eq!(bits.first_unset(from), from, "at and beyond the last segment");
+        }
+    }
+
+    #[test]
     fn agrees_with_a_set_of_indices_over_random_edits() {
         let mut rng = crate::rng::Rng::new(7);
         let (mut bits, mut naive) = (Bits::default(), BTreeSet::new());

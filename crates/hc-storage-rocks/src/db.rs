@@ -388,6 +388,10 @@ impl Kv for RocksKv {
         drop(point);
         // what is sealed must be there after a power loss
         let synced = device.is_some() && !self.poisoned.load(Ordering::Acquire) && db.flush_wal(true).is_ok();
+        if synced {
+            // the next opening then has no write-ahead log to read; where this fails, it reads it
+            let _ = family(&db).map(|family| db.flush_cf(family));
+        }
         let closed = Arc::into_inner(db).map(drop).is_some();
         if closed && synced {
             seal::leave(&self.dir);

@@ -250,3 +250,95 @@ fn a_change_that_could_not_be_written_did_not_happen() {
     .unwrap();
     assert_eq!(entries, 4, "the store's head, the core, its auth, its user data");
 }
+
+/// One record of each kind.
+fn every_kind() -> Vec<keys::Key> {
+    let discovery_key = CoreKey::from([1; 32]).discovery_key();
+    vec![
+        keys::store_head(),
+        keys::core(&discovery_key),
+        keys::alias(&Namespace::from([1; 32]), "name"),
+        keys::auth(0),
+        keys::sessions(0),
+        keys::group(0),
+        keys::head(0),
+        keys::dependency(0),
+        keys::hints(0),
+        keys::block(0, 1),
+        keys::tree_node(0, 2),
+        keys::bitfield_page(0, 0),
+        keys::user_data(0, "u"),
+        keys::local(0, b"l"),
+        keys::mark(0, 0),
+        keys::group_topic(&[1; 32]),
+        keys::group_update(0, 5, 0),
+    ]
+}
+
+#[test]
+fn o4_a_snapshot_keeps_every_kind_of_record_as_it_was() {
+    let kv: Arc<dyn Kv> = Arc::new(MemKv::new());
+    let atom = Arc::new(hc_storage::Atom::new(Arc::clone(&kv)));
+    for (place, engine) in [(0_u8, Arc::clone(&kv)), (1, atom as Arc<dyn Kv>)] {
+        let write = |value: Option<u8>| {
+            let mut batch = WriteBatch::new();
+            for key in every_kind() {
+                match value {
+                    Some(value) => batch.put(key, vec![value]),
+                    None => batch.delete(key),
+                }
+            }
+            engine.commit(batch).unwrap();
+        };
+        write(Some(place));
+        let snapshot = engine.snapshot().unwrap();
+        let seen = |kind: &keys::Key| snapshot.get(kind).unwrap();
+        for after in [Some(7), None] {
+            write(after);
+            for key in every_kind() {
+                assert_eq!(seen(&key).as_deref(), Some(&[place][..]));
+                assert_eq!(engine.get(&key).unwrap().as_deref(), after.as_ref().map(std::slice::from_ref));
+            }
+        }
+    }
+}
+
+#[test]
+fn o5_scans_go_from_where_to_where_over_dependencies_and_over_an_open_atom() {
+    let kv = Arc::new(MemKv::new());
+    let store = open(&kv);
+    store.create_core(&init(1, None)).unwrap();
+    put(&kv, keys::dependency(0), Dependency { data_pointer: 7, length: 4 }.to_vec());
+    for (data, range) in [(7, 0..6), (0, 4..8)] {
+        for index in range {
+            put(&kv, keys::block(data, index), format!("{data}/{index}"));
+        }
+    }
+    let core = store.resume_core(&CoreKey::from([1; 32]).discovery_key()).unwrap().unwrap();
+    let texts = |blocks: Vec<bytes::Bytes>| -> Vec<String> {
+        blocks.into_iter().map(|block| String::from_utf8(block.to_vec()).unwrap()).collect()
+    };
+    assert_eq!(
+        texts(core.blocks(1, 9, usize::MAX).unwrap()),
+        ["7/1", "7/2", "7/3"],
+        "as far as they are together"
+    );
+    assert_eq!(texts(core.blocks(4, 6, usize::MAX).unwrap()), ["0/4", "0/5"]);
+    assert_eq!(texts(core.blocks(4, 9, 1).unwrap()), ["0/4"], "a limit, but at least one");
+    let atom = Arc::new(hc_storage::Atom::new(Arc::clone(&kv) as Arc<dyn Kv>));
+    let inside = core.over(Arc::clone(&atom) as Arc<dyn Kv>);
+    let mut write = inside.write();
+    write.delete_blocks(5, 6);
+    write.user_data("b", Some(b"2"));
+    write.user_data("a", Some(b"1"));
+    write.user_data("c", Some(b"3"));
+    inside.commit(write).unwrap();
+    assert_eq!(texts(inside.blocks(4, 9, usize::MAX).unwrap()), ["0/4"], "up to the hole");
+    assert_eq!(texts(inside.blocks(6, 9, usize::MAX).unwrap()), ["0/6", "0/7"]);
+    let names = |from: &str, until: Option<&str>| -> Vec<String> {
+        inside.user_data_range(from, until).unwrap().into_iter().map(|(name, _)| name).collect()
+    };
+    assert_eq!(names("", Some("zz")).len(), 4, "the one that the core was made with, too");
+    assert_eq!(names("b", Some("c")), ["b"]);
+    assert!(core.user_data("a").unwrap().is_none(), "it is the atom's");
+}

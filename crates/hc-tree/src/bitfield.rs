@@ -296,6 +296,31 @@ mod tests {
     }
 
     #[test]
+    fn e13_changes_before_a_flush_become_one_write_of_each_page() {
+        let mut bits = LocalBitfield::new();
+        bits.apply(set(10, 20));
+        let changes = [
+            set(0, 100),
+            BitChange { start: 50, end: 60, set: false },
+            set(55, 56),
+            set(PAGE_BITS, PAGE_BITS + 1),
+            BitChange { start: 0, end: 5, set: false },
+        ];
+        let pages = bits.pages_with(&changes);
+        assert_eq!(pages.iter().map(|(page, _)| *page).collect::<Vec<_>>(), [0, 1]);
+        assert!(!bits.get(0) && !bits.get(99), "the bitfield itself waits for the flush");
+        for change in changes {
+            bits.apply(change);
+        }
+        let mut written = LocalBitfield::new();
+        for (page, bytes) in &pages {
+            written.load_page(*page, &bytes[..]);
+        }
+        assert!(written.ranges().eq(bits.ranges()));
+        assert!(bits.ranges().eq([(5, 50), (55, 56), (60, 100), (PAGE_BITS, PAGE_BITS + 1)]));
+    }
+
+    #[test]
     fn e12_pages_reload_as_they_were_stored() {
         let mut bits = LocalBitfield::new();
         let change = set(5, PAGE_BITS + 9);
