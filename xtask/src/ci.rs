@@ -4,7 +4,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::{Outcome, behaviours, bench, demo, layers, licences, setup, shell, tidy, vectors};
+use crate::{
+    Outcome, behaviours, bench, demo, equality, fuzz, layers, licences, setup, shell, tidy, torture, vectors,
+};
 
 /// How many tests passed, were left out, and failed.
 #[derive(Default, Clone, Copy)]
@@ -26,6 +28,13 @@ const STEPS: &[Step] = &[
         shell::run("cargo", &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])
     }),
     ("test", |tests| cargo_test(&["--workspace"], tests)),
+    ("equality", |_| equality::run(&[])),
+    ("kill", |_| torture::run(&["kill".into()])),
+    ("power", |_| torture::run(&["power".into()])),
+    ("damage", |_| torture::run(&["damage".into()])),
+    ("faults", |_| torture::run(&["faults".into()])),
+    ("fuzz", |_| fuzz::run(&["--short".into()])),
+    ("differential", |_| fuzz::differential(&[])),
     ("memory-only", memory_only),
     ("doc", |_| document()),
     ("vectors", |_| vectors::run()),

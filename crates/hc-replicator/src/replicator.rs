@@ -227,7 +227,11 @@ impl Replicator {
                 self.length_changed();
             }
             Local::Upgraded { .. } => {}
-            Local::Manifest => self.have.has_manifest = true,
+            Local::Manifest => {
+                self.have.has_manifest = true;
+                // who has none of an empty log may ask for it now
+                self.each_peer(Peer::signal);
+            }
         }
         self.changed();
     }

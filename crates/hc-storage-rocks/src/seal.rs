@@ -15,6 +15,9 @@ use std::io::Read;
 use std::path::Path;
 
 use hc_storage::StorageError;
+use nix::dir::Dir;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 
 const FILE: &str = "SEAL";
 /// What is read at once.
@@ -65,7 +68,10 @@ fn damaged(dir: &Path) -> Option<String> {
 fn lines(dir: &Path) -> std::io::Result<String> {
     let list = list(dir).ok_or_else(|| std::io::Error::other("there is no list of files"))?;
     let mut logs = Vec::new();
-    for entry in std::fs::read_dir(dir.join("db"))? {
+    // the standard library's way to list a folder panics if the folder cannot be closed
+    let mut folder =
+        Dir::open(&dir.join("db"), OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    for entry in folder.iter() {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if Path::new(&name).extension().is_some_and(|ending| ending == "log") {
             logs.push(name);

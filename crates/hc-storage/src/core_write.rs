@@ -1,12 +1,12 @@
 //! One change of one core, collected into a batch.
 //!
-//! Tree nodes, blocks and heads of a core come only from a change that its signers signed, or from a verified proof; those of
-//! a named session from a draft.
+//! Tree nodes, blocks and heads of a core come only from a change that its signers signed, from a verified proof, or from one
+//! that gave back what was lost; those of a named session from a draft.
 
 use bytes::Bytes;
 use compact_encoding::Encode;
 use hc_crypto::Key as CoreKey;
-use hc_tree::{Draft, Node, Reorged, SignedChange, TreeChange, TreeHead, Verified};
+use hc_tree::{Draft, Node, Recovered, Reorged, SignedChange, TreeChange, TreeHead, Verified};
 
 use crate::core_storage::CorePointers;
 use crate::keys;
@@ -95,6 +95,11 @@ impl CoreWrite {
         if let Some((head, signature)) = verified.upgrade() {
             self.head(head, signature, timestamp);
         }
+    }
+
+    /// Roots that were lost and are known again.
+    pub fn recover(&mut self, recovered: &Recovered) {
+        self.nodes(recovered.nodes());
     }
 
     /// A page of the bitfield.

@@ -254,7 +254,7 @@ fn replay(script: &Script, lines: &[Line]) -> Result<Model, String> {
     if let Some(line) = lines.iter().find(|line| matches!(line, Line::Fail { .. })) {
         return Err(format!("a worker failed: {line:?}"));
     }
-    if lines.last() != Some(&Line::Closed) {
+    if !lines.contains(&Line::Closed) {
         return Err("a worker did not come to its end".into());
     }
     let mut model = Model::new(script.cores);
@@ -284,7 +284,7 @@ fn is_log_for_people(file: &Path) -> bool {
 }
 
 /// A copy of a store that counts as the original: its CORESTORE names its own inode.
-fn copy(from: &Path, to: &Path) -> Result<(), String> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("copying a store: {error}");
     for folder in ["", "db"] {
         std::fs::create_dir_all(to.join(folder)).map_err(failed)?;

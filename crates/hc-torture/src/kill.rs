@@ -9,11 +9,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::checker::{Answer, Checker};
+use crate::damage;
 use crate::ledger::{self, Line};
 use crate::model::Model;
 use crate::options::{Findings, Options};
 use crate::rng::Rng;
 use crate::script::{Generator, Script};
+use crate::version1::Version1;
 use crate::view::Look;
 
 /// Cycles with one store.
@@ -46,18 +48,30 @@ struct Store<'a> {
     generator: Generator,
     model: Model,
     sync: bool,
+    /// Whether the next opening migrates it.
+    migrates: bool,
 }
 
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let options = Options::parse(args, 500)?;
     println!("kill: seed {} (a finding names the seed of its store)", options.seed);
     let (mut counts, mut findings) = (Counts::default(), Findings::default());
-    let mut stores = 0;
+    let older = Version1::make(&options, CORES);
+    if let Err(why) = &older {
+        println!("kill: no store of version 1 is migrated: {why}");
+    }
+    let (mut stores, mut migrated) = (0, 0);
     while options.goes_on(counts.cycles) {
         let seed = options.seed_of(stores);
         stores += 1;
         let mut store = Store::new(&options, seed);
         let dir = options.fresh("store")?;
+        if let Ok(older) = &older
+            && store.generator.rng.one_in(4)
+        {
+            store.begin_with(older, &dir)?;
+            migrated += 1;
+        }
         for _ in 0..CYCLES_A_STORE {
             if !options.goes_on(counts.cycles) {
                 break;
@@ -71,7 +85,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), String> {
     }
     println!(
         "kill: {} cycles in {:.0} s, {} killed while opening, {} killed again; {} operations acknowledged, {} in doubt \
-         that had happened; {} findings",
+         that had happened; {migrated} of {stores} stores were of version 1; {} findings",
         counts.cycles,
         options.elapsed(),
         counts.killed_opening,
@@ -93,7 +107,16 @@ impl<'a> Store<'a> {
             generator: Generator::new(rng),
             model: Model::new(CORES),
             sync,
+            migrates: false,
         }
+    }
+
+    /// Begins with a copy of a store of version 1.
+    fn begin_with(&mut self, older: &Version1, dir: &Path) -> Result<(), String> {
+        damage::copy(&older.dir, dir)?;
+        (self.model, self.migrates) = (older.model.clone(), true);
+        self.generator = Generator::after(self.generator.rng.clone(), older.last_id);
+        Ok(())
     }
 
     /// Writes, is killed, and is looked at.
@@ -132,7 +155,7 @@ impl<'a> Store<'a> {
 
     fn moment(&mut self, ops: usize) -> Moment {
         let rng = &mut self.generator.rng;
-        if rng.one_in(6) {
+        if std::mem::take(&mut self.migrates) || rng.one_in(6) {
             return Moment::AfterStart(Duration::from_micros(rng.within(0, 80_000)));
         }
         let lines = rng.index(ops + 2);

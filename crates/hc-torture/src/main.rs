@@ -21,6 +21,7 @@ mod options;
 mod power;
 mod rng;
 mod script;
+mod version1;
 mod view;
 mod work;
 

@@ -58,7 +58,12 @@ pub(crate) struct Generator {
 
 impl Generator {
     pub(crate) const fn new(rng: Rng) -> Self {
-        Self { rng, next_id: 1, reopens: true, largest: 300_000 }
+        Self::after(rng, 0)
+    }
+
+    /// One whose operations have higher numbers than this.
+    pub(crate) const fn after(rng: Rng, id: u32) -> Self {
+        Self { rng, next_id: id + 1, reopens: true, largest: 300_000 }
     }
 
     /// So many operations, from this state on.

@@ -93,6 +93,13 @@ pub enum Error {
         /// The core.
         discovery_key: DiscoveryKey,
     },
+    /// Roots of the log's tree are lost: the core can be repaired and nothing else, see
+    /// [`Hypercore::repair_with`](crate::Hypercore::repair_with).
+    #[error("roots of the tree are lost, the core can only be repaired{}", of(&Some(*.discovery_key)))]
+    RootsLost {
+        /// The core.
+        discovery_key: DiscoveryKey,
+    },
     /// The owner signed two different logs: this one is frozen, see [`Hypercore::conflict`](crate::Hypercore::conflict).
     #[error("two different logs of length {length} are signed with this core's key{}", of(&Some(*.discovery_key)))]
     Conflict {
@@ -203,11 +210,35 @@ impl Error {
             Self::Conflict { .. } | Self::InvalidSignature { .. } => "INVALID_SIGNATURE",
             Self::InvalidProof { .. } => "INVALID_PROOF",
             Self::InvalidChecksum { .. } => "INVALID_CHECKSUM",
-            Self::Assertion(_) | Self::Internal(_) => "ERR_ASSERTION",
+            Self::Assertion(_) | Self::RootsLost { .. } | Self::Internal(_) => "ERR_ASSERTION",
             Self::Decoding { .. } | Self::Encryption { .. } => "DECODING_ERROR",
             Self::Storage(_) => "WRITE_FAILED",
             Self::Protocol(_) | Self::Replication(_) | Self::Connection(_) => "CONNECTION_FAILED",
             Self::StoreClosed => "SESSION_CLOSED",
+        }
+    }
+
+    /// The core that it happened to, where it is one core's matter.
+    #[must_use]
+    pub const fn discovery_key(&self) -> Option<&DiscoveryKey> {
+        match self {
+            Self::StorageEmpty { discovery_key }
+            | Self::StorageConflict { discovery_key, .. }
+            | Self::InvalidManifest { discovery_key } => discovery_key.as_ref(),
+            Self::SessionNotWritable { discovery_key }
+            | Self::SessionClosed { discovery_key }
+            | Self::BlockNotAvailable { discovery_key, .. }
+            | Self::SnapshotNotAvailable { discovery_key, .. }
+            | Self::InvalidOperation { discovery_key, .. }
+            | Self::Recovering { discovery_key }
+            | Self::Conflict { discovery_key, .. }
+            | Self::InvalidProof { discovery_key, .. }
+            | Self::InvalidChecksum { discovery_key, .. }
+            | Self::Encryption { discovery_key, .. }
+            | Self::RequestCancelled { discovery_key }
+            | Self::RequestTimeout { discovery_key }
+            | Self::InvalidSignature { discovery_key, .. } => Some(discovery_key),
+            _ => None,
         }
     }
 }

@@ -72,6 +72,15 @@ pub enum Event {
         /// What was wrong.
         reason: String,
     },
+    /// Lost roots of the tree are about to be repaired with a proof.
+    Repairing,
+    /// The roots are there again: the core is as before.
+    Repaired,
+    /// The proof did not give the roots back. Nothing was changed.
+    RepairFailed {
+        /// What was wrong with it.
+        reason: String,
+    },
     /// The subscriber was too slow and lost this many events.
     Lagged {
         /// How many.

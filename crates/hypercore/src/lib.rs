@@ -65,7 +65,8 @@ pub use encryption::{Encryption, EncryptionProvider};
 pub use error::{Error, Result};
 pub use events::{Event, Events};
 pub use hc_crypto::{
-    DiscoveryKey, Hash, Key, KeyPair, Manifest, Namespace, PublicKey, Signature, block_encryption_key,
+    DiscoveryKey, Hash, Key, KeyPair, Manifest, Namespace, Prologue, PublicKey, Signature, Signer,
+    block_encryption_key,
 };
 pub use hc_storage::Space;
 pub use hc_tree::RemoteHead;

@@ -9,6 +9,7 @@ use hc_crypto::{Key, KeyPair, Manifest};
 
 use crate::atom::Atom;
 use crate::encryption::Encryption;
+use crate::{Error, Result};
 
 /// How a core is opened or created. Made by [`Hypercore::builder`](crate::Hypercore::builder).
 #[derive(Clone, Default)]
@@ -55,6 +56,16 @@ impl OpenOptions {
         self
     }
 
+    /// As [`manifest`](Self::manifest), from its bytes, as peers and Node have them.
+    ///
+    /// # Errors
+    /// [`Error::BadArgument`] if these are not the bytes of a manifest that can be fulfilled.
+    pub fn manifest_bytes(self, bytes: &[u8]) -> Result<Self> {
+        let manifest =
+            Manifest::parse(bytes).map_err(|error| Error::BadArgument(format!("no manifest: {error}")))?;
+        Ok(self.manifest(manifest))
+    }
+
     /// Whether to create the core if it is not stored yet (default: yes). If not, opening it fails with
     /// [`Error::StorageEmpty`](crate::Error::StorageEmpty).
     #[must_use]
@@ -63,7 +74,7 @@ impl OpenOptions {
         self
     }
 
-    /// Forgets what is stored under the key and starts again from length 0.
+    /// Forgets what is stored and starts again from length 0: under the key that is given, else with a new one.
     #[must_use]
     pub const fn overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;

@@ -42,6 +42,13 @@ pub(crate) struct Event {
     pub(crate) durable_in_order: Option<usize>,
 }
 
+impl Event {
+    /// What was so from the beginning.
+    const fn before(change: Change) -> Self {
+        Self { change, began: 0, ended: 0, durable: Some(0), durable_in_order: Some(0) }
+    }
+}
+
 /// Brought to the device, from and to.
 struct Sync {
     what: Synced,
@@ -84,7 +91,13 @@ struct Follower<'a> {
 }
 
 impl Recording {
-    pub(crate) fn new(root: &Path, calls: &[Call]) -> Result<Self, String> {
+    /// What a worker did to a folder in which there was this.
+    pub(crate) fn new(
+        root: &Path,
+        folders: &[PathBuf],
+        files: &[(PathBuf, Vec<u8>)],
+        calls: &[Call],
+    ) -> Result<Self, String> {
         let mut follower = Follower {
             root,
             open: HashMap::new(),
@@ -95,12 +108,18 @@ impl Recording {
             syncs: Vec::new(),
             lines: Vec::new(),
         };
+        follower
+            .events
+            .extend(folders.iter().map(|name| Event::before(Change::Folder { name: name.clone() })));
+        for (name, bytes) in files {
+            follower.was_there(name, bytes);
+        }
         for call in calls {
             follower.call(call).map_err(|why| format!("{} in the recording: {why}", call.name))?;
         }
         let Follower { mut events, syncs, lines, .. } = follower;
         events.sort_by_key(|event| event.began);
-        for event in &mut events {
+        for event in events.iter_mut().filter(|event| event.durable.is_none()) {
             event.durable = durable(event, &syncs, false);
             event.durable_in_order = durable(event, &syncs, true);
         }
@@ -156,6 +175,15 @@ impl Follower<'_> {
     fn event(&mut self, call: &Call, change: Change) {
         let (began, ended) = (call.began, call.ended);
         self.events.push(Event { change, began, ended, durable: None, durable_in_order: None });
+    }
+
+    fn was_there(&mut self, name: &Path, bytes: &[u8]) {
+        let inode = self.inodes;
+        self.inodes += 1;
+        self.names.insert(name.to_owned(), inode);
+        self.lens.insert(inode, bytes.len());
+        self.events.push(Event::before(Change::Create { name: name.to_owned(), inode }));
+        self.events.push(Event::before(Change::Write { inode, at: 0, bytes: bytes.to_vec() }));
     }
 
     fn opened(&mut self, call: &Call) -> Result<(), String> {

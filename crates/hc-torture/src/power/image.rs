@@ -92,21 +92,32 @@ impl Image {
         lots.draw(recording)
     }
 
-    /// Makes the folder. The names of logs for people are not worth it; who owns the folder is written anew, since the file
-    /// says which inode it has.
-    pub(crate) fn write(&self, dir: &Path) -> Result<(), String> {
-        let failed = |error: std::io::Error| format!("writing an image: {error}");
-        std::fs::create_dir_all(dir).map_err(failed)?;
-        for folder in &self.folders {
-            std::fs::create_dir_all(dir.join(folder)).map_err(failed)?;
-        }
-        for (name, bytes) in &self.files {
+    /// The folders of the image, and its files. Logs for people are not worth it; who owns the folder is written anew, since the
+    /// file says which inode it has.
+    pub(crate) fn content(&self) -> (Vec<PathBuf>, Vec<(PathBuf, Vec<u8>)>) {
+        let there = |name: &Path| {
+            let folder = name.parent().unwrap_or_else(|| Path::new(""));
+            folder.as_os_str().is_empty() || self.folders.iter().any(|known| known == folder)
+        };
+        let counts = |(name, bytes): &(&PathBuf, &Vec<u8>)| {
             let owner = name.as_os_str() == "CORESTORE" && bytes.ends_with(b"\n");
             let log = name.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"LOG"));
-            let there = name.parent().is_none_or(|folder| dir.join(folder).is_dir());
-            if !owner && !log && there {
-                std::fs::write(dir.join(name), bytes).map_err(failed)?;
-            }
+            !owner && !log && there(name)
+        };
+        let files = self.files.iter().filter(counts);
+        (self.folders.clone(), files.map(|(name, bytes)| (name.clone(), bytes.clone())).collect())
+    }
+
+    /// Makes the folder.
+    pub(crate) fn write(&self, dir: &Path) -> Result<(), String> {
+        let failed = |error: std::io::Error| format!("writing an image: {error}");
+        let (folders, files) = self.content();
+        std::fs::create_dir_all(dir).map_err(failed)?;
+        for folder in folders {
+            std::fs::create_dir_all(dir.join(folder)).map_err(failed)?;
+        }
+        for (name, bytes) in files {
+            std::fs::write(dir.join(name), bytes).map_err(failed)?;
         }
         Ok(())
     }

@@ -25,34 +25,62 @@ use image::Image;
 /// Images of one recording.
 const IMAGES_A_RECORDING: u64 = 200;
 const CORES: usize = 3;
+/// No operation of a first script has a higher number.
+const FIRST_SCRIPT_ENDS: u32 = 100_000;
 
 pub(crate) fn run(args: &[String]) -> Result<(), String> {
     let options = Options::parse(args, 2000)?;
     println!("power: seed {} (a finding names the seed of its recording)", options.seed);
-    let (mut images, mut recordings, mut refused) = (0, 0, 0);
-    let (mut checker, mut findings) = (Checker::new(), Findings::default());
-    while options.goes_on(images) {
-        let seed = options.seed_of(recordings);
+    let mut run =
+        Run { options, checker: Checker::new(), findings: Findings::default(), images: 0, refused: 0 };
+    let (mut recordings, mut again) = (0, 0);
+    while run.options.goes_on(run.images) {
+        let seed = run.options.seed_of(recordings);
         recordings += 1;
-        let recorded = Recorded::new(&options, seed)?;
+        let recorded = Recorded::new(&run.options, seed)?;
         let mut rng = Rng::new(seed ^ 0x1111);
-        for _ in 0..IMAGES_A_RECORDING {
-            if !options.goes_on(images) {
-                break;
-            }
-            images += 1;
-            if let Err(why) = recorded.try_image(&options, &mut checker, &mut rng) {
-                refused += u64::from(why.contains("does not open"));
-                findings.add(seed, &why, &options.scratch);
-            }
+        run.look_at_images(&recorded, seed, &mut rng);
+        if rng.one_in(2)
+            && run.options.goes_on(run.images)
+            && let Some(recorded) = recorded.after_power_loss(&run.options, &mut run.checker, &mut rng)?
+        {
+            again += 1;
+            run.look_at_images(&recorded, seed, &mut rng);
         }
     }
     println!(
-        "power: {images} images of {recordings} recordings in {:.0} s; {} findings, {refused} of them did not open",
-        options.elapsed(),
-        findings.count
+        "power: {} images of {recordings} recordings and {again} of what came after a power loss, in {:.0} s; {} findings, {} of \
+         them did not open",
+        run.images,
+        run.options.elapsed(),
+        run.findings.count,
+        run.refused
     );
-    findings.outcome()
+    run.findings.outcome()
+}
+
+/// Counts of a run, and what it needs.
+struct Run {
+    options: Options,
+    checker: Checker,
+    findings: Findings,
+    images: u64,
+    refused: u64,
+}
+
+impl Run {
+    fn look_at_images(&mut self, recorded: &Recorded, seed: u64, rng: &mut Rng) {
+        for _ in 0..IMAGES_A_RECORDING {
+            if !self.options.goes_on(self.images) {
+                return;
+            }
+            self.images += 1;
+            if let Err(why) = recorded.try_image(&self.options, &mut self.checker, rng) {
+                self.refused += u64::from(why.contains("does not open"));
+                self.findings.add(seed, &why, &self.options.scratch);
+            }
+        }
+    }
 }
 
 /// A worker's run: what it did to its files, and what it said meanwhile.
@@ -76,9 +104,38 @@ impl Recorded {
         let dir = options.fresh("recorded")?;
         let trace = record(options, &dir, &script)?;
         let calls = trace::parse(&trace)?;
-        let recording = Recording::new(&dir, &calls)?;
-        let (states, promises) = promises(&script, &recording.lines)?;
+        let recording = Recording::new(&dir, &[], &[], &calls)?;
+        let (states, promises) = promises(Model::new(CORES), &script, &recording.lines)?;
         Ok(Self { recording, states, promises })
+    }
+
+    /// A worker that goes on where the power went in this run. None if the image is a finding by itself.
+    fn after_power_loss(
+        &self,
+        options: &Options,
+        checker: &mut Checker,
+        rng: &mut Rng,
+    ) -> Result<Option<Self>, String> {
+        let image = Image::choose(&self.recording, rng);
+        let dir = options.fresh("image")?;
+        image.write(&dir)?;
+        let Ok(Answer::Shows(view)) = checker.ask(&dir, CORES, Look::Audit) else { return Ok(None) };
+        let Some(state) = self.states.iter().find(|state| state.compare(&view).is_ok()) else {
+            return Ok(None);
+        };
+        let mut generator = Generator::after(Rng::new(rng.next()), FIRST_SCRIPT_ENDS);
+        generator.largest = 12_000;
+        let count = generator.rng.within(1, 30);
+        let (sync, watch) = (rng.one_in(3), rng.one_in(2));
+        let script = Script { sync, watch, cores: CORES, ops: generator.ops(state, count) };
+        // the same image again: looking at it has changed it
+        let dir = options.fresh("recorded")?;
+        image.write(&dir)?;
+        let trace = record(options, &dir, &script)?;
+        let (folders, files) = image.content();
+        let recording = Recording::new(&dir, &folders, &files, &trace::parse(&trace)?)?;
+        let (states, promises) = promises(state.clone(), &script, &recording.lines)?;
+        Ok(Some(Self { recording, states, promises }))
     }
 
     /// Makes an image and looks at it.
@@ -136,16 +193,16 @@ fn record(options: &Options, dir: &Path, script: &Script) -> Result<Vec<u8>, Str
 type Promises = (Vec<Model>, Vec<(usize, usize, String)>);
 
 /// The states a store had, and what a worker promised of them.
-fn promises(script: &Script, lines: &[(usize, Line)]) -> Result<Promises, String> {
+fn promises(before: Model, script: &Script, lines: &[(usize, Line)]) -> Result<Promises, String> {
     if let Some((_, line)) = lines.iter().find(|(_, line)| matches!(line, Line::Fail { .. })) {
         return Err(format!("a recorded worker failed: {line:?}"));
     }
     let only_lines: Vec<Line> = lines.iter().map(|(_, line)| line.clone()).collect();
-    let mut states = vec![Model::new(script.cores)];
+    let mut states = vec![before];
     let mut promises = Vec::new();
     for (number, op) in script.ops.iter().enumerate() {
         for step in ledger::steps(op, number, &only_lines) {
-            let mut next = states.last().cloned().unwrap_or_else(|| Model::new(script.cores));
+            let Some(mut next) = states.last().cloned() else { continue };
             step(&mut next);
             states.push(next);
         }

@@ -42,12 +42,17 @@ impl Core {
     /// Has it written beside the store, with the next sync, what peers will have been told: so that a store that is set back
     /// is noticed. Only a writer needs it.
     fn bear_witness(&self) {
-        if !self.0.announcer.watched.load(Ordering::SeqCst) {
-            return;
+        // of a store that was set back what was told before has to be remembered
+        if self.0.announcer.watched.load(Ordering::SeqCst) && self.recovering() == 0 {
+            self.note_head();
         }
+    }
+
+    /// What peers will have been told is the head as it is now.
+    pub(super) fn note_head(&self) {
         let state = self.0.state.read();
         let head = state.head();
-        if state.key_pair().is_none() || head.length() == 0 && head.fork() == 0 {
+        if state.key_pair().is_none() || state.lost().is_some() || head.length() == 0 && head.fork() == 0 {
             return;
         }
         let told = Told { fork: head.fork(), length: head.length(), tree_hash: head.hash() };

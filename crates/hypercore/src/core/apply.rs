@@ -40,6 +40,9 @@ struct Staged {
 impl Core {
     /// Verifies and stores what came. Returns what the replicator is to be told.
     pub(super) fn apply(&self, arrivals: Vec<Arrival>) -> Vec<Input> {
+        if self.needs_repair() {
+            return self.repair_from_peers(arrivals);
+        }
         let writing = self.0.writer.lock();
         let before = self.status().length;
         let mut answers = Vec::with_capacity(arrivals.len());
@@ -62,6 +65,9 @@ impl Core {
 
     /// Verifies and stores what the application got elsewhere, all or nothing. How many proofs could be used.
     pub(crate) fn apply_proofs(&self, proofs: Vec<Proof>) -> Result<usize> {
+        if self.needs_repair() {
+            return self.repair_with_any(proofs);
+        }
         let discovery_key = *self.discovery_key();
         let writing = self.0.writer.lock();
         let before = self.status();
@@ -175,6 +181,9 @@ impl Core {
         peer: PeerId,
     ) -> std::result::Result<(), ApplyFailure> {
         let manifest = proof.manifest.take();
+        if let Some(manifest) = manifest.as_ref().filter(|_| is_empty(&proof)) {
+            return self.stage_manifest(staged, ticket, manifest, peer);
+        }
         match self.check(staged, &proof, manifest.as_ref()) {
             Ok(checked) => {
                 self.put_on_stage(staged, checked);
@@ -192,6 +201,25 @@ impl Core {
                 Err(ApplyFailure::Invalid)
             }
         }
+    }
+
+    /// The manifest of a log that is still empty at the peer comes alone.
+    fn stage_manifest(
+        &self,
+        staged: &mut Staged,
+        ticket: Ticket,
+        manifest: &Manifest,
+        peer: PeerId,
+    ) -> std::result::Result<(), ApplyFailure> {
+        if self.manifest().is_none() && staged.verifier.is_none() {
+            staged.verifier = self.first_verifier(Some(manifest));
+            if staged.verifier.is_none() {
+                self.refused(peer, "the manifest does not hash to the core's key");
+                return Err(ApplyFailure::Invalid);
+            }
+        }
+        staged.tickets.push(ticket);
+        Ok(())
     }
 
     /// Verifies a proof against what is stored and staged. None if it only repeats what is known.
@@ -242,7 +270,7 @@ impl Core {
     }
 
     /// Who may sign a core of which only the key is known: as the manifest says that came with the proof, or the key itself.
-    fn first_verifier(&self, manifest: Option<&Manifest>) -> Option<Verifier> {
+    pub(super) fn first_verifier(&self, manifest: Option<&Manifest>) -> Option<Verifier> {
         let own_key = Manifest::single(hc_crypto::PublicKey::from(self.key().as_bytes()));
         verifier_of(*self.key(), Some(manifest.unwrap_or(&own_key)))
     }
@@ -321,6 +349,11 @@ impl Core {
         self.take_over(Committed { hints: Some(hints), ..Committed::default() });
         Ok(())
     }
+}
+
+/// Whether nothing is proven.
+const fn is_empty(proof: &Proof) -> bool {
+    proof.block.is_none() && proof.hash.is_none() && proof.seek.is_none() && proof.upgrade.is_none()
 }
 
 /// Why a proof was not taken.

@@ -212,14 +212,20 @@ impl Branch {
         if !asked.fits(status.length, status.fork, &self.core)? || asked.blocks.is_empty() {
             return Ok(present);
         }
-        // as Node: the fork of the core, so that a commit needs no other cipher text
-        let sealed = asked.sealed(status.length, self.core.status().fork);
+        let sealed = asked.sealed(status.length, self.encryption_fork());
         let planned = self.plan(|line| line.append(&sealed, &asked.signer.clone().into()))?;
         self.commit(planned)?;
         drop(writing);
         let Status { length, byte_length, .. } = self.status();
         self.tell(Event::Append { length, byte_length });
         Ok(Appended { length, byte_length })
+    }
+
+    /// The fork that blocks are encrypted for. As Node, a named session's are those of the core, so that a commit needs no
+    /// other cipher text. An atom's are those of the log that it makes: Node takes the core's here too, and so encrypts what
+    /// follows a cut with the nonces of what was cut away.
+    pub(crate) fn encryption_fork(&self) -> u64 {
+        if self.is_public() { self.status().fork } else { self.core.status().fork }
     }
 
     pub(super) fn plan<T>(&self, plan: impl FnOnce(Line<'_>) -> Result<T>) -> Result<T> {
@@ -310,8 +316,14 @@ impl Branch {
     }
 
     /// Cuts the log; see [`Core::truncate`].
-    pub(crate) fn truncate(&self, length: u64, fork: u64, signer: &super::Signer) -> Result<()> {
+    pub(crate) fn truncate(&self, length: u64, fork: Option<u64>, signer: &super::Signer) -> Result<()> {
         let writing = self.writer.lock();
+        let present = self.status().fork;
+        let fork = match fork {
+            // nobody follows the forks of a named session
+            Some(fork) if self.is_named() => fork,
+            fork => self.core.next_fork(present, fork)?,
+        };
         let planned = self.plan(|line| line.truncate(length, fork, &signer.clone().into()))?;
         self.commit(planned)?;
         drop(writing);
@@ -459,6 +471,7 @@ impl Core {
 
     /// The head of the log, or of a branch, when it was shorter.
     pub(crate) fn head_at(&self, branch: Option<&Branch>, length: u64) -> Result<TreeHead> {
+        self.check_roots()?;
         let (head, disk) = self.head_and_disk(branch);
         head_at(&NodesOf(&disk), &head, length, head.fork())
     }

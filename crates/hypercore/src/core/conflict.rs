@@ -86,6 +86,7 @@ impl Core {
 
     /// Whether a proof of a whole head contradicts the log. If so the evidence is stored.
     pub(crate) fn contradicts(&self, proof: &Proof) -> Result<bool> {
+        self.check_roots()?;
         let _writing = self.0.writer.lock();
         let (Some(verifier), Some(upgrade)) = (self.verifier(), &proof.upgrade) else { return Ok(false) };
         let status = self.status();

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{Core, Signer};
-use crate::Result;
 use crate::events::Event;
+use crate::{Error, Result};
 
 /// Who waits for blocks that the log has, and has to hear when they are cut away.
 #[derive(Default)]
@@ -59,16 +59,17 @@ impl Core {
         watcher
     }
 
-    /// Cuts the log to a length, on a fork.
-    pub(crate) async fn truncate(&self, length: u64, fork: u64, signer: Signer) -> Result<()> {
+    /// Cuts the log to a length, on a fork or on the next one.
+    pub(crate) async fn truncate(&self, length: u64, fork: Option<u64>, signer: Signer) -> Result<()> {
         let core = self.clone();
         crate::storage::blocking(move || core.truncate_blocking(length, fork, signer)).await?;
         self.acknowledged().await
     }
 
-    fn truncate_blocking(&self, length: u64, fork: u64, signer: Signer) -> Result<()> {
+    fn truncate_blocking(&self, length: u64, fork: Option<u64>, signer: Signer) -> Result<()> {
         let writing = self.0.writer.lock();
         let state = self.0.state.read();
+        let fork = self.next_fork(state.head().fork(), fork)?;
         let planned = self.line(&state).truncate(length, fork, &signer.into())?;
         drop(state);
         self.commit_planned(planned)?;
@@ -77,6 +78,20 @@ impl Core {
         // appends that came meanwhile found the writer taken
         self.drive_writer();
         Ok(())
+    }
+
+    /// The fork that a cut leads to. Known only to who holds the writer: of two cuts at once, the second one goes to the fork
+    /// after the first one's.
+    pub(super) fn next_fork(&self, present: u64, asked: Option<u64>) -> Result<u64> {
+        match asked {
+            Some(asked) if asked < present => {
+                let reason =
+                    format!("fork {asked} is lower than the present one, {present}: nobody would follow");
+                Err(Error::InvalidOperation { reason, discovery_key: *self.discovery_key() })
+            }
+            Some(asked) => Ok(asked),
+            None => Ok(present.saturating_add(1)),
+        }
     }
 
     /// The log was cut: snapshots, peers and subscribers are told.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hc_crypto::PublicKey;
-use hc_protocol::wire::Message;
+use hc_protocol::wire::{Message, NoData};
 use hc_replicator::{Config, Input, LocalState, Outcome, Output, PeerId, Replicator, Time, Want, WantId};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -24,6 +24,8 @@ use crate::{Error, Result};
 
 /// How many outputs are taken from the replicator at once.
 const PUMP_BATCH: usize = 1024;
+/// Why a peer gives no data: it does not have it.
+const NOT_AVAILABLE: u64 = 1;
 
 /// A connection on which a core is open at both ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -301,6 +303,11 @@ impl Core {
         match output {
             Output::Send { peer, message } => self.with_link(peer, |link| link.send(&message)),
             Output::Request { peer, mut request } => {
+                if !self.ask_for_roots(&mut request) {
+                    let nothing = NoData { request: request.id, reason: NOT_AVAILABLE };
+                    hub.handle([Input::Message { peer, message: Message::NoData(nothing) }]);
+                    return;
+                }
                 self.fill_missing_nodes(&mut request);
                 self.with_link(peer, |link| link.send(&Message::Request(request)));
             }

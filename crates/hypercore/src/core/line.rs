@@ -9,7 +9,9 @@ use bytes::Bytes;
 use hc_crypto::{Key, KeyPair, Manifest, SignError, Verifier, VerifyError};
 use hc_storage::{Auth, CoreStorage, CoreWrite, HeadRecord};
 use hc_tree::bitfield::BitChange;
-use hc_tree::{Batch, Draft, Reorged, SignedChange, TreeChange, TreeHead, cleared_nodes, truncate};
+use hc_tree::{
+    Batch, Draft, NodeReader, Reorged, SignedChange, TreeChange, TreeHead, cleared_nodes, flat, truncate,
+};
 
 use super::state::{Committed, State};
 use crate::{Error, Result};
@@ -209,10 +211,30 @@ impl Line<'_> {
         Planned { write, committed }
     }
 
+    /// Fails if the change begins inside the prologue and does not go on as it.
+    fn check_prologue(&self, change: &TreeChange) -> Result<()> {
+        let prologue = self.state.verifier().and_then(Verifier::prologue);
+        let Some(prologue) = prologue.filter(|prologue| change.ancestors() < prologue.length) else {
+            return Ok(());
+        };
+        let (made, stored) = (change.nodes(), NodesOf(self.disk));
+        let mut roots = Vec::new();
+        for index in flat::full_roots(prologue.length) {
+            match made.iter().chain(change.head().roots()).find(|node| node.index == index) {
+                Some(node) => roots.push(*node),
+                None => roots.extend(stored.node(index)?),
+            }
+        }
+        let fits = TreeHead::from_roots(0, roots)
+            .is_ok_and(|head| head.length() == prologue.length && head.hash() == prologue.hash);
+        if fits { Ok(()) } else { Err(self.invalid_signature(&"these blocks are not the log's prologue")) }
+    }
+
     fn vouch(&self, change: TreeChange, signing: &Signing) -> Result<(Vouched, Option<Verifier>)> {
         if matches!(signing, Signing::Nobody) {
             return Ok((Vouched::Draft(change.draft(self.state.signature().to_vec())), None));
         }
+        self.check_prologue(&change)?;
         let fresh = match (self.state.verifier(), signing) {
             (None, Signing::Pair(pair)) => self.own_verifier(pair),
             _ => None,
@@ -221,9 +243,9 @@ impl Line<'_> {
             return Err(Error::SessionNotWritable { discovery_key: self.key.discovery_key() });
         };
         let signed = match signing {
-            Signing::Pair(pair) => {
-                change.sign(verifier, pair).map_err(|error: SignError| Error::BadArgument(error.to_string()))?
-            }
+            Signing::Pair(pair) => change
+                .sign(verifier, pair)
+                .map_err(|error: SignError| Error::BadArgument(error.to_string()))?,
             Signing::Given(signature) => change
                 .signed_with(verifier, signature.clone())
                 .map_err(|error: VerifyError| self.invalid_signature(&error))?,

@@ -6,6 +6,8 @@
 //! - [`branch`] is a log beside the public one: a named session, a snapshot, what an atom makes; [`flush`](mod@flush) makes
 //!   an atom's changes everybody's.
 //! - [`serve`] answers peers; [`hub`] joins the core to its [`Replicator`](hc_replicator::Replicator).
+//! - [`recovery`] is for a writer whose store was set back, [`repair`] for a core that lost roots, [`conflict`] for one whose
+//!   owner signed two logs.
 //! - [`open`](mod@open) makes or resumes a core.
 //!
 //! Invariants: one logical change is one write batch; memory changes only after it is committed; what is offered to
@@ -26,9 +28,11 @@ mod known_nodes;
 mod lifetime;
 mod line;
 mod open;
+mod prologue;
 mod read;
 mod recovery;
 mod refresh;
+mod repair;
 mod serve;
 mod state;
 

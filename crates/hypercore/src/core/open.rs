@@ -103,7 +103,18 @@ impl Core {
             Some(key) => storage.store().resume_core(key)?,
             None => None,
         };
+        // the key of the old log signed another history: whoever does not ask for it gets a new one
+        let anew = options.overwrite && alone && asked.is_none() && name.discovery_key.is_none();
         let disk = match stored {
+            Some(old) if anew => {
+                if options.open_only {
+                    return Err(Error::StorageEmpty { discovery_key: wanted });
+                }
+                storage.store().purge(&old)?;
+                storage.committed();
+                storage.forget(old.discovery_key())?;
+                create(&storage, name, options)?
+            }
             Some(disk) => disk,
             None if options.open_only => return Err(Error::StorageEmpty { discovery_key: wanted }),
             None => create(&storage, name, options)?,
@@ -134,6 +145,7 @@ impl Core {
         if core.0.storage.is_read_only() {
             return Ok(core);
         }
+        core.correct_hints()?;
         if core.recovering() == 0 && core.was_set_back()? {
             tracing::warn!(core = %core.discovery_key(), "the store was set back: the core is recovering");
             core.set_recovering(crate::now_millis())?;
@@ -166,7 +178,11 @@ impl Core {
             length: state.head().length(),
             has_manifest: state.manifest().is_some(),
         };
-        let have: Vec<(u64, u64)> = state.bitfield().ranges().collect();
+        // what is here of a log without roots cannot be shown to anybody
+        let have: Vec<(u64, u64)> = match state.lost() {
+            Some(_) => Vec::new(),
+            None => state.bitfield().ranges().collect(),
+        };
         let status = watch::Sender::new(state.status());
         Self(Arc::new(Inner {
             key,

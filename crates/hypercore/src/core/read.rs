@@ -50,6 +50,7 @@ impl Core {
 
     /// Looks for a byte of the log, or of a branch.
     pub(crate) fn seek(&self, branch: Option<&Branch>, bytes: u64, padding: u64) -> Result<Seek> {
+        self.check_roots()?;
         let (head, disk) = self.head_and_disk(branch);
         hc_tree::seek(&NodesOf(&disk), &head, bytes, padding)
     }

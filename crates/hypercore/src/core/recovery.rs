@@ -20,28 +20,50 @@ impl Core {
         self.0.state.read().hints().recovering
     }
 
-    /// Whether the log is behind what peers were told of it, or another one: then the store was set back.
+    /// Corrects how many blocks are stored from the start without a hole: it is written after the blocks themselves by some
+    /// versions of Node, and may be behind.
+    pub(super) fn correct_hints(&self) -> Result<()> {
+        let state = self.0.state.read();
+        let hints = *state.hints();
+        let actual = state.bitfield().first_unset(0).min(state.head().length());
+        drop(state);
+        if hints.contiguous_length == actual {
+            return Ok(());
+        }
+        let _writing = self.0.writer.lock();
+        self.store_hints(hc_storage::Hints { contiguous_length: actual, ..hints })
+    }
+
+    /// Whether the store was set back, or may have been.
     pub(super) fn was_set_back(&self) -> Result<bool> {
+        if self.0.storage.is_adopted() && self.0.state.read().key_pair().is_some() {
+            return Ok(true);
+        }
+        self.is_behind_what_was_told()
+    }
+
+    /// Whether the log is behind what peers were told of it, or another one.
+    fn is_behind_what_was_told(&self) -> Result<bool> {
         let (head, writable) = {
             let state = self.0.state.read();
-            (state.head().clone(), state.key_pair().is_some())
+            (state.head().clone(), state.key_pair().is_some() && state.lost().is_none())
         };
         if !writable {
             return Ok(false);
-        }
-        if self.0.storage.is_adopted() {
-            return Ok(true);
         }
         let Some(told) = self.0.storage.told(self.discovery_key()) else { return Ok(false) };
         if head.fork() != told.fork || head.length() < told.length {
             return Ok((head.fork(), head.length()) < (told.fork, told.length));
         }
-        Ok(self.head_at(None, told.length)?.hash() != told.tree_hash)
+        // where the tree of that length is not stored any more, the log is longer for certain, and signed by the same writer
+        Ok(self.has_roots(told.fork, told.length)
+            && self.head_at(None, told.length)?.hash() != told.tree_hash)
     }
 
     /// Waits until the core is no longer recovering. `timeout` bounds the wait.
     pub(crate) async fn recovered(&self, timeout: Option<Duration>) -> Result<()> {
         self.check_conflict()?;
+        self.check_roots()?;
         if self.recovering() == 0 {
             return Ok(());
         }
@@ -57,7 +79,8 @@ impl Core {
         }
     }
 
-    /// Waits until for a while there were peers, and none of them had more than is here.
+    /// Waits until for a while there were peers, and none of them had more than is here; and until what peers were told, as far
+    /// as that is known, is here again: those who are connected may not be those who were told.
     pub(crate) async fn confirmed_by_peers(&self) -> Result<()> {
         let mut calm = 0;
         let mut length = self.status().length;
@@ -72,9 +95,11 @@ impl Core {
                 .iter()
                 .all(|peer| (peer.remote_fork, peer.remote_length) <= (fork, self.status().length));
             let same = std::mem::replace(&mut length, self.status().length) == length;
-            calm = if !peers.is_empty() && none_has_more && same { calm + 1 } else { 0 };
+            let calm_now = !peers.is_empty() && none_has_more && same && !self.is_behind_what_was_told()?;
+            calm = if calm_now { calm + 1 } else { 0 };
         }
-        self.set_recovering(0)
+        let core = self.clone();
+        crate::storage::blocking(move || core.set_recovering(0)).await
     }
 
     /// Notes that the core is recovering since a time, or (0) that it is not.
@@ -82,6 +107,11 @@ impl Core {
         let writing = self.0.writer.lock();
         let hints = hc_storage::Hints { recovering: since, ..*self.0.state.read().hints() };
         self.store_hints(hints)?;
+        if since == 0 {
+            // from here on this is what counts
+            self.note_head();
+            self.0.storage.sync_blocking()?;
+        }
         drop(writing);
         self.drive_writer();
         Ok(())

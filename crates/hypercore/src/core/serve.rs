@@ -55,9 +55,15 @@ impl Core {
     }
 
     fn prove(&self, request: &ProofRequest, with_manifest: bool) -> Result<Option<Data>, Unanswerable> {
+        if self.needs_repair() {
+            return Ok(None);
+        }
         let state = self.0.state.read();
         let (head, signature) = (state.head().clone(), state.signature().to_vec());
         let manifest = if with_manifest { state.manifest().cloned() } else { None };
+        if *request == ProofRequest::default() && manifest.is_some() {
+            return Ok(Some(Proof { manifest, fork: head.fork(), ..Proof::default() }.into()));
+        }
         let request = request.with_prologue(state.prologue_length());
         drop(state);
         let proof = prove(&head, &self.0.disk, &request, &signature, manifest)?;
@@ -66,6 +72,7 @@ impl Core {
 
     /// The proof for a request, made for a caller here.
     pub(crate) fn make_proof(&self, branch: Option<&Branch>, request: &ProofRequest) -> crate::Result<Proof> {
+        self.check_roots()?;
         let (head, disk) = self.head_and_disk(branch);
         let state = self.0.state.read();
         let (signature, manifest) = (state.signature().to_vec(), state.manifest().cloned());

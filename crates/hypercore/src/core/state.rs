@@ -3,7 +3,7 @@
 //! Only the writer changes it, and only after the batch that says the same is written.
 
 use hc_crypto::{Key, KeyPair, Manifest, Verifier};
-use hc_storage::{Auth, CoreStorage, GroupRecord, Hints, StoredKeyPair};
+use hc_storage::{Auth, CoreStorage, GroupRecord, HeadRecord, Hints, StorageError, StoredKeyPair, TreeFault};
 use hc_tree::bitfield::BitChange;
 use hc_tree::{LocalBitfield, TreeHead};
 
@@ -22,7 +22,10 @@ pub(crate) struct Status {
 
 #[derive(Clone)]
 pub(super) struct State {
+    /// Empty while `lost` says what it was.
     head: TreeHead,
+    /// The head as it is stored, if roots of it are not.
+    lost: Option<HeadRecord>,
     /// The signature of the head; empty for a log without blocks.
     signature: Vec<u8>,
     /// When the head was written, in milliseconds since 1970.
@@ -57,14 +60,14 @@ impl State {
     /// What is stored.
     pub(super) fn load(disk: &CoreStorage, auth: Auth, verifier: Option<Verifier>) -> Result<Self> {
         let (bitfield, hints) = (disk.bitfield()?, disk.hints()?);
-        let mut state = Self::without_blocks(disk, auth, verifier)?;
+        let mut state = Self::with_roots_or_without(disk, auth, verifier, true)?;
         (state.bitfield, state.hints) = (bitfield, hints);
         Ok(state)
     }
 
     /// What is stored of a named session, which has no bitfield.
     pub(super) fn load_session(disk: &CoreStorage, auth: Auth, verifier: Option<Verifier>) -> Result<Self> {
-        Self::without_blocks(disk, auth, verifier)
+        Self::with_roots_or_without(disk, auth, verifier, false)
     }
 
     /// A named session goes on from this log, whatever fork it was left on: so it can be committed. Its heads are stored with
@@ -77,16 +80,31 @@ impl State {
         Ok(Self { head, signature, ..self })
     }
 
-    fn without_blocks(disk: &CoreStorage, auth: Auth, verifier: Option<Verifier>) -> Result<Self> {
-        let (head, signature, timestamp) = match disk.head()? {
+    /// Without blocks. Roots may be missing where they can be repaired.
+    fn with_roots_or_without(
+        disk: &CoreStorage,
+        auth: Auth,
+        verifier: Option<Verifier>,
+        repairable: bool,
+    ) -> Result<Self> {
+        let (mut lost, stored) = (None, disk.head()?);
+        let (head, signature, timestamp) = match stored {
             Some(record) => {
-                (disk.tree_head(&record)?, record.signature.unwrap_or_default(), record.timestamp)
+                let head = match disk.tree_head(&record) {
+                    Err(StorageError::Tree { reason: TreeFault::Missing(_), .. }) if repairable => {
+                        lost = Some(record.clone());
+                        TreeHead::empty(record.fork)
+                    }
+                    head => head?,
+                };
+                (head, record.signature.unwrap_or_default(), record.timestamp)
             }
             None => (TreeHead::empty(0), Vec::new(), 0),
         };
         let known_nodes = if head.length() == 0 { KnownNodes::none_stored() } else { KnownNodes::unknown() };
         Ok(Self {
             head,
+            lost,
             signature,
             timestamp,
             group: disk.group()?,
@@ -99,17 +117,23 @@ impl State {
     }
 
     pub(super) fn status(&self) -> Status {
+        let length = self.lost.as_ref().map_or_else(|| self.head.length(), |lost| lost.length);
         Status {
-            length: self.head.length(),
+            length,
             byte_length: self.head.byte_length(),
             fork: self.head.fork(),
-            contiguous_length: self.hints.contiguous_length.min(self.head.length()),
+            contiguous_length: self.hints.contiguous_length.min(length),
             remote_contiguous_length: self.hints.remote_contiguous_length,
         }
     }
 
     pub(super) const fn head(&self) -> &TreeHead {
         &self.head
+    }
+
+    /// The head as it is stored, if roots of it are lost.
+    pub(super) const fn lost(&self) -> Option<&HeadRecord> {
+        self.lost.as_ref()
     }
 
     pub(super) fn signature(&self) -> &[u8] {
@@ -190,6 +214,7 @@ impl State {
         }
         if let Some((head, signature)) = committed.head {
             (self.head, self.signature, self.timestamp) = (head, signature, committed.timestamp);
+            self.lost = None;
         }
         self.group = committed.group.or(self.group);
         for change in committed.bits {

@@ -3,7 +3,7 @@
 use super::Hypercore;
 use crate::core::Conflict;
 use crate::storage::blocking;
-use crate::{Error, Proof, Result};
+use crate::{Error, Proof, ProofRequest, Result};
 
 impl Hypercore {
     /// When the store of this core was found to have lost something that peers may have, in milliseconds since 1970; 0 if it
@@ -13,7 +13,8 @@ impl Hypercore {
         self.core().recovering()
     }
 
-    /// Waits until peers confirm that none of them has more than is here; then the core is no longer recovering.
+    /// Waits until peers confirm that none of them has more than is here, and until everything that peers are known to have
+    /// been told is here again; then the core is no longer recovering.
     ///
     /// # Errors
     /// [`Error::SessionClosed`] if it closes first; [`Error::RequestTimeout`]; [`Error::Storage`].
@@ -34,6 +35,33 @@ impl Hypercore {
         self.check_open()?;
         let core = self.core().clone();
         blocking(move || core.set_recovering(0)).await
+    }
+
+    /// Whether roots of the log's tree are lost. Its blocks can be read, but nothing can be appended, and peers get nothing.
+    /// Any peer that has the whole log repairs it as soon as it is connected; so does a proof, see
+    /// [`repair_with`](Self::repair_with).
+    #[must_use]
+    pub fn needs_repair(&self) -> bool {
+        self.core().needs_repair()
+    }
+
+    /// What to ask somebody who has this log, with [`proof`](Self::proof), so that the answer repairs it here. None if nothing
+    /// is lost.
+    #[must_use]
+    pub fn repair_request(&self) -> Option<ProofRequest> {
+        self.core().repair_request()
+    }
+
+    /// Takes the roots that are lost from a proof, in one batch. They are compared with what the head that is stored says, so
+    /// that it does not matter where the proof comes from. Whether there was anything to repair.
+    ///
+    /// # Errors
+    /// [`Error::InvalidProof`] and [`Error::InvalidSignature`] if the proof does not give them back: then nothing was
+    /// changed. [`Error::SessionClosed`], [`Error::Storage`].
+    pub async fn repair_with(&self, proof: &Proof) -> Result<bool> {
+        self.check_open()?;
+        let (core, proof) = (self.core().clone(), proof.clone());
+        blocking(move || Ok(core.repair_with_any(vec![proof])? > 0)).await
     }
 
     /// Two signed heads of one length, if such were seen: somebody has the owner's key who should not, or the owner went on

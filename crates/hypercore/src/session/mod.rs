@@ -16,6 +16,7 @@
 //! | [`proofs`] | hashes of the tree, proofs, what is signed |
 //! | [`network`] | what is done with peers |
 //! | [`info`] | what is known of a core |
+//! | [`prologue`] | taking a log's fixed beginning from another log |
 //! | [`lifetime`] | recovering, purging, compacting |
 //!
 //! Follows npm hypercore 11.37.1, `index.js`.
@@ -24,6 +25,7 @@ mod info;
 mod lifetime;
 mod marks;
 mod network;
+mod prologue;
 mod proofs;
 mod read;
 mod records;
@@ -446,6 +448,9 @@ impl std::fmt::Debug for Hypercore {
 /// The log that a session is to be of, from the one it is made from.
 fn branch_of(core: &Core, from: Option<Arc<Branch>>, target: &Target) -> Result<Option<Arc<Branch>>> {
     let mut branch = from;
+    if target.atom.is_some() || target.name.is_some() || target.snapshot {
+        core.check_roots()?;
+    }
     if let Some(atom) = &target.atom {
         branch = Some(core.atomic(branch.as_ref(), atom)?);
     } else if let Some(name) = &target.name {
@@ -478,9 +483,9 @@ fn go_back(core: &Core, branch: &Branch, length: u64) -> Result<()> {
         return Ok(());
     }
     if !branch.is_public() {
-        return branch.truncate(length, status.fork, &Signer::Nobody);
+        return branch.truncate(length, Some(status.fork), &Signer::Nobody);
     }
     let signer =
         core.key_pair().ok_or_else(|| Error::SessionNotWritable { discovery_key: *core.discovery_key() })?;
-    branch.truncate(length, status.fork.saturating_add(1), &Signer::Pair(signer))
+    branch.truncate(length, None, &Signer::Pair(signer))
 }

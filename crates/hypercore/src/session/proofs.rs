@@ -27,6 +27,7 @@ impl Hypercore {
     /// As [`get`](Self::get); [`Error::Assertion`] if the log is shorter.
     pub async fn tree_hash_at(&self, length: u64) -> Result<Hash> {
         self.check_open()?;
+        self.core().check_roots()?;
         if length == self.length() {
             let (head, _) = self.core().head_and_disk(self.branch().map(AsRef::as_ref));
             return Ok(head.hash());

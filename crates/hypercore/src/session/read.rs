@@ -142,6 +142,9 @@ impl Hypercore {
     /// # Errors
     /// [`Error::SessionClosed`].
     pub async fn has(&self, index: u64) -> Result<bool> {
+        if index > MAX_INDEX {
+            return self.check_open().map(|()| false);
+        }
         self.has_range(index..index.saturating_add(1)).await
     }
 

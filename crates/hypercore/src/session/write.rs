@@ -74,7 +74,8 @@ impl Hypercore {
         provider: &dyn crate::EncryptionProvider,
     ) -> Result<Appended> {
         loop {
-            let (status, fork) = (self.status(), self.core().status().fork);
+            let status = self.status();
+            let fork = self.branch().map_or(status.fork, |branch| branch.encryption_fork());
             if asked.expected.is_some_and(|(length, _)| length != status.length) {
                 return self.append_asked(asked).await;
             }
@@ -147,15 +148,10 @@ impl Hypercore {
     /// As [`truncate`](Self::truncate), and [`Error::InvalidSignature`].
     pub async fn truncate_with(&self, length: u64, options: TruncateOptions) -> Result<()> {
         self.check_open()?;
-        let fork = options.fork.unwrap_or_else(|| self.fork().saturating_add(1));
-        let present = self.fork();
-        if !self.is_draft() && fork < present {
-            let reason = format!("fork {fork} is lower than the present one, {present}: nobody would follow");
-            return Err(Error::InvalidOperation { reason, discovery_key: *self.discovery_key() });
-        }
         // as Node: also a named session is signed when it is cut, if there is a key pair to do it with
         let pair = options.key_pair.or_else(|| self.key_pair());
         let signer = self.signer(pair, options.signature, self.is_draft())?;
+        let fork = options.fork;
         match self.session.branch.clone() {
             Some(branch) => blocking(move || branch.truncate(length, fork, &signer)).await,
             None => {
@@ -181,6 +177,7 @@ impl Hypercore {
         if self.is_snapshot() {
             return Err(Error::Assertion("nothing can be taken away from a snapshot".into()));
         }
+        self.core().check_roots()?;
         match self.session.branch.clone() {
             None => self.core().clear(range.start, end).await,
             Some(branch) => blocking(move || branch.clear(range.start, end)).await,

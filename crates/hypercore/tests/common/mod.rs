@@ -1,9 +1,14 @@
 //! What tests of a single core share.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::TryStreamExt;
-use hypercore::{Event, Events, Hypercore, SessionOptions};
+use hypercore::core::{Core, CoreName};
+use hypercore::storage::Storage;
+use hypercore::{Event, Events, Hypercore, OpenOptions, Role, SessionOptions};
 
 pub(crate) async fn filled(blocks: u64) -> Hypercore {
     let core = Hypercore::memory().await.unwrap();
@@ -31,4 +36,37 @@ pub(crate) async fn told(events: &mut Events) -> Vec<Event> {
         all.push(event);
     }
     all
+}
+
+/// Somebody who has only the key.
+pub(crate) async fn reader(of: &Hypercore) -> Hypercore {
+    let timeout = Some(Duration::from_secs(20));
+    Hypercore::builder().key(*of.key()).timeout(timeout).memory().await.unwrap()
+}
+
+pub(crate) fn connect(a: &Hypercore, b: &Hypercore) {
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    a.replicate(here, Role::Responder).unwrap();
+    b.replicate(there, Role::Initiator).unwrap();
+}
+
+/// A core of a store that has others too.
+pub(crate) async fn in_store(storage: &Arc<Storage>, options: OpenOptions) -> Hypercore {
+    let (session, signer) = (options.session_options(), options.signer());
+    let core = Core::open(storage, CoreName::default(), options).await.unwrap();
+    Hypercore::from_core(core, session, signer)
+}
+
+/// A new core of a store, that its own key pair signs.
+pub(crate) async fn new_in(storage: &Arc<Storage>, seed: u8) -> Hypercore {
+    let pair = hypercore::KeyPair::from_seed(&[seed; 32]);
+    let manifest = hypercore::Manifest::single(pair.public());
+    in_store(storage, OpenOptions::new().key_pair(pair).manifest(manifest)).await
+}
+
+/// Numbers that look random and are the same each time.
+pub(crate) fn numbers(seed: u64) -> impl Iterator<Item = u64> {
+    let step =
+        |n: &u64| Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+    std::iter::successors(Some(seed), step).skip(1).map(|n| n >> 33)
 }
