@@ -9,6 +9,8 @@
 //!   on logs of fork 0.
 //! - Snapshots take it for done when a log is cut in an atom, also if the atom is never flushed: such atoms cut nothing while there are
 //!   snapshots.
+//! - What an atom appends to an encrypted log that it cut before is encrypted for the fork before the cut: one nonce for two texts.
+//!   Scripts append nothing there.
 //! - An atom that appends and then cuts its own blocks off again leaves a contiguous length that is too long, and one that
 //!   cuts twice forgets the first time: atoms cut first, and once.
 //! - A named session that begins anew (`overwrite`) beside an empty log keeps its old head: it is done beside others only.

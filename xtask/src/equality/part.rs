@@ -90,6 +90,19 @@ impl<'a> Part<'a> {
         Ok(Ok(reply))
     }
 
+    /// Nothing in the store is found to be wrong by this peer; but for named sessions, beneath which the log may have been cut.
+    pub(super) fn audit(&self, by: &Peer) -> Result<(), String> {
+        let say = |error: PeerError| format!("{}: {error}", self.name);
+        let opened = by.call("store.open", json!({ "dir": self.dir })).map_err(say)?;
+        let audited = by.call("store.audit", json!({ "store": opened["store"] })).map_err(say)?;
+        by.call("store.close", json!({ "store": opened["store"] })).map_err(say)?;
+        let of_log = |problem: &&Value| problem.get("session").is_none_or(Value::is_null);
+        match audited.get("problems").and_then(Value::as_array) {
+            Some(problems) if !problems.iter().any(|problem| of_log(&problem)) => Ok(()),
+            _ => Err(format!("{}: an audit finds {audited}", self.name)),
+        }
+    }
+
     /// What is on disk, read by this peer.
     pub(super) fn dump(&self, by: &Peer) -> Result<Dump, String> {
         let reply =

@@ -97,7 +97,7 @@ impl<'a> Script<'a> {
         let [one, two] = &self.parts;
         let (left, right) = (one.dump(self.reader)?, two.dump(self.reader)?);
         match hc_interop::dump::difference((one.name, &left), (two.name, &right)) {
-            None => Ok(()),
+            None => two.audit(self.reader),
             Some(differs) => Err(format!("the stores differ:\n{differs}")),
         }
     }

@@ -144,7 +144,8 @@ pub(super) fn atom(script: &mut Script<'_>) -> Done {
         let opened = script.step(&Step::new("core.session", fields).giving(&symbol))?;
         opened.map_err(|code| format!("a session of an atom says {code}"))?;
         let snapshots = script.world.logs.get(at).is_some_and(|log| !log.snapshots.is_empty());
-        let cut = in_atom(script, &symbol, flushed || !snapshots)?;
+        let encrypted = base == "$secret" || base == "$block";
+        let cut = in_atom(script, &symbol, flushed || !snapshots, encrypted)?;
         script.state(&base)?;
         if let (Some(log), Some(length)) = (script.world.logs.get_mut(at).filter(|_| flushed), cut) {
             log.cut(length);
@@ -168,7 +169,14 @@ pub(super) fn atom(script: &mut Script<'_>) -> Done {
 
 /// To which length the log was cut in the atom. There is at most one cut, and it comes first: Node leaves the hint of an append behind that the same atom takes away again. And its
 /// snapshots notice when a log is cut in an atom that then is never flushed: this can be left out.
-fn in_atom(script: &mut Script<'_>, core: &str, mut may_cut: bool) -> Result<Option<u64>, String> {
+///
+/// Nothing encrypted is appended behind a cut: Node does it for the fork before, and so uses a nonce twice.
+fn in_atom(
+    script: &mut Script<'_>,
+    core: &str,
+    mut may_cut: bool,
+    encrypted: bool,
+) -> Result<Option<u64>, String> {
     let (mut head, mut cut) = (script.state(core)?, None);
     for _ in 0..script.random.between(1, 4) {
         let step = match script.random.below(6) {
@@ -181,6 +189,7 @@ fn in_atom(script: &mut Script<'_>, core: &str, mut may_cut: bool) -> Result<Opt
                 (cut, may_cut) = (Some(length), false);
                 Step::new("truncate", json!({ "core": core, "length": length }))
             }
+            _ if encrypted && cut.is_some() => continue,
             _ => {
                 may_cut = false;
                 Step::new("append", json!({ "core": core, "blocks": blocks(&mut script.random) }))
