@@ -34,6 +34,8 @@ fn tell(core: u64, happened: &Event) {
         Event::PeerAdd { .. } => event("peer-add", core, json!({})),
         Event::PeerRemove { .. } => event("peer-remove", core, json!({})),
         Event::Manifest => event("manifest", core, json!({})),
+        Event::Repairing => event("repairing", core, json!({})),
+        Event::Repaired => event("repaired", core, json!({})),
         Event::RemoteContiguousLength { length } => {
             event("remote-contiguous-length", core, json!({ "length": length }));
         }
