@@ -296,8 +296,18 @@ fn s48_the_options_are_nodes() {
     node("make.mjs", theirs.path(), &[]);
     let (ours, theirs) = (options(ours.path()), options(theirs.path()));
     // ours keeps fewer logs of RocksDB's own and opens files with the 16 threads that Node asks for without getting them;
-    // the filter is the same, but is written without its parameters where it was made through RocksDB's C interface
-    let deliberate = ["rocksdb_version", "keep_log_file_num", "max_file_opening_threads", "filter_policy"];
+    // the filter is the same, but is written without its parameters where it was made through RocksDB's C interface; the last
+    // four make reading and opening quicker and are each process's own business (docs/decisions/0012)
+    let deliberate = [
+        "rocksdb_version",
+        "keep_log_file_num",
+        "max_file_opening_threads",
+        "filter_policy",
+        "optimize_filters_for_hits",
+        "avoid_unnecessary_blocking_io",
+        "skip_stats_update_on_db_open",
+        "block_size",
+    ];
     let different: Vec<String> = theirs
         .iter()
         .filter(|((_, name), _)| !deliberate.contains(&name.as_str()))

@@ -25,7 +25,7 @@ impl Core {
     pub(super) fn correct_hints(&self) -> Result<()> {
         let state = self.0.state.read();
         let hints = *state.hints();
-        let actual = state.bitfield().first_unset(0).min(state.head().length());
+        let actual = state.bitfield().first_unset(0);
         drop(state);
         if hints.contiguous_length == actual {
             return Ok(());
