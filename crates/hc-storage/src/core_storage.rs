@@ -8,6 +8,7 @@ use compact_encoding::{Decode, DecodeError, MAX_SAFE_UINT};
 use hc_crypto::DiscoveryKey;
 use hc_tree::bitfield::{PAGE_BITS, PAGE_BYTES};
 use hc_tree::{LocalBitfield, MissingNode, Node, NodeReader, TreeHead, flat};
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::core_write::CoreWrite;
 use crate::dependencies::Dependencies;
@@ -49,6 +50,25 @@ pub struct CoreStorage {
     pointers: CorePointers,
     /// Where the blocks of the beginning are, if not here.
     dependencies: Dependencies,
+    purged: Purged,
+}
+
+/// Whether everything of a core was taken away. Shared by all that goes back to one opening of it: who still has it can
+/// write nothing that nobody would find again.
+#[derive(Clone, Default)]
+pub(crate) struct Purged(Arc<RwLock<bool>>);
+
+impl Purged {
+    /// Keeps the core from being purged for as long as the guard lives.
+    pub(crate) fn not_yet(&self) -> Result<RwLockReadGuard<'_, bool>> {
+        let purged = self.0.read();
+        if *purged { Err(StorageError::Purged) } else { Ok(purged) }
+    }
+
+    /// Waits for those who write, and keeps others from it.
+    pub(crate) fn begin(&self) -> RwLockWriteGuard<'_, bool> {
+        self.0.write()
+    }
 }
 
 impl CoreStorage {
@@ -58,7 +78,17 @@ impl CoreStorage {
         pointers: CorePointers,
         dependencies: Dependencies,
     ) -> Self {
-        Self { kv, discovery_key, pointers, dependencies }
+        Self { kv, discovery_key, pointers, dependencies, purged: Purged::default() }
+    }
+
+    /// A named session of this core.
+    pub(crate) fn session(&self, data: u64, dependencies: Dependencies) -> Self {
+        let pointers = CorePointers { data, ..self.pointers };
+        Self { pointers, dependencies, ..self.clone() }
+    }
+
+    pub(crate) const fn purged(&self) -> &Purged {
+        &self.purged
     }
 
     /// The same core over another engine: a snapshot of the one it is in, or an atom over it.
@@ -134,9 +164,10 @@ impl CoreStorage {
     /// Writes a change.
     ///
     /// # Errors
-    /// As [`Kv::commit`].
+    /// As [`Kv::commit`]; [`StorageError::Purged`].
     pub fn commit(&self, write: CoreWrite) -> Result<()> {
         let batch = write.into_batch();
+        let _purging = self.purged.not_yet()?;
         if batch.is_empty() { Ok(()) } else { self.kv.commit(batch) }
     }
 

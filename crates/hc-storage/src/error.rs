@@ -46,6 +46,9 @@ pub enum StorageError {
     /// An earlier sync failed, so nothing more is written: what is on the device is not known.
     #[error("the store refuses writes since a sync failed; open it again")]
     Poisoned,
+    /// Everything of the core was taken away.
+    #[error("the core was purged")]
+    Purged,
     /// The store was opened for reading only.
     #[error("the store is open for reading only")]
     ReadOnly,

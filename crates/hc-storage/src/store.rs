@@ -274,9 +274,8 @@ impl Store {
     pub fn resume_session(&self, core: &CoreStorage, name: &str) -> Result<Option<CoreStorage>> {
         let sessions = core.sessions()?;
         let Some(session) = sessions.0.iter().find(|session| session.name == name) else { return Ok(None) };
-        let pointers = CorePointers { data: session.data_pointer, ..core.pointers() };
-        let dependencies = dependencies(&**core.kv(), pointers.data)?;
-        Ok(Some(CoreStorage::new(Arc::clone(core.kv()), *core.discovery_key(), pointers, dependencies)))
+        let dependencies = dependencies(&**core.kv(), session.data_pointer)?;
+        Ok(Some(core.session(session.data_pointer, dependencies)))
     }
 
     /// Makes a named session that begins with the first blocks of a log, in one batch. One of this name that is there
@@ -326,18 +325,19 @@ impl Store {
         if let Some(newest) = dependencies.newest() {
             batch.put(keys::dependency(data), newest.to_vec());
         }
+        let _purging = core.purged().not_yet()?;
         core.kv().commit(batch)?;
         *store = next;
-        let pointers = CorePointers { data, ..core.pointers() };
-        Ok(CoreStorage::new(Arc::clone(core.kv()), *core.discovery_key(), pointers, dependencies))
+        Ok(core.session(data, dependencies))
     }
 
-    /// Takes away everything of a core, its named sessions too, in one batch.
+    /// Takes away everything of a core, its named sessions too, in one batch. Whoever has it still can write nothing more.
     ///
     /// # Errors
     /// [`StorageError::Corrupt`], or if it could not be read or written.
     pub fn purge(&self, core: &CoreStorage) -> Result<()> {
         let mut store = self.head.lock();
+        let mut purged = core.purged().begin();
         let mut batch = WriteBatch::new();
         let record_key = keys::core(core.discovery_key());
         if let Some(bytes) = self.kv.get(&record_key)? {
@@ -365,6 +365,7 @@ impl Store {
         }
         self.kv.commit(batch)?;
         *store = next;
+        *purged = true;
         Ok(())
     }
 

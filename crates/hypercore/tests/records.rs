@@ -147,6 +147,45 @@ async fn a24_o12_purging_a_core_leaves_nothing_of_it_and_all_of_the_others() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a24_what_is_written_during_a_purge_goes_with_it() {
+    for round in 0..10_u64 {
+        let storage = Storage::memory().unwrap();
+        new_in(&storage, 1).await.append("kept").await.unwrap();
+        let expected = keys(&storage);
+        let core = new_in(&storage, 2).await;
+        let writers: Vec<_> = (0..6)
+            .map(|writer| {
+                let core = core.clone();
+                tokio::spawn(async move {
+                    for i in 0_u64.. {
+                        tokio::task::yield_now().await;
+                        let name = format!("{writer} {i}");
+                        let done = match writer {
+                            0 => core.set_user_data(&name, Some(b"x")).await,
+                            1 => core.set_local(name.as_bytes(), Some(b"x")).await,
+                            2 => core.mark(i..i + 1).await,
+                            3 => core.session(SessionOptions::new().name(name)).await.map(drop),
+                            _ => core.append(name).await.map(drop),
+                        };
+                        if let Err(error) = done {
+                            return error;
+                        }
+                    }
+                    unreachable!()
+                })
+            })
+            .collect();
+        tokio::time::sleep(std::time::Duration::from_millis(round)).await;
+        core.purge().await.unwrap();
+        for writer in writers {
+            let error = writer.await.unwrap();
+            assert!(["SESSION_CLOSED", "WRITE_FAILED"].contains(&error.code()), "{error}");
+        }
+        assert_eq!(keys(&storage), expected);
+    }
+}
+
 #[tokio::test]
 async fn a24_purging_ends_what_is_waiting_and_frees_the_directory() {
     let dir = tempfile::tempdir().unwrap();

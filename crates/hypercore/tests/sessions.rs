@@ -283,6 +283,20 @@ async fn a25_changes_come_one_after_the_other_and_an_error_stops_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a25_c2_cuts_at_the_same_time_go_to_forks_of_their_own() {
+    let core = filled(50).await;
+    let draft = named(&core, "draft").await;
+    let atom = core.atom();
+    let inside = core.session(SessionOptions::new().atom(&atom)).await.unwrap();
+    for session in [&draft, &inside, &core] {
+        let done = join_all((0..20).map(|i| session.truncate(40 - i))).await;
+        let done = done.iter().filter(|done| done.is_ok()).count() as u64;
+        assert!(done > 0, "a cut above the length is refused, the first one was not");
+        assert_eq!(session.fork(), done);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a25_closing_answers_whoever_still_waits() {
     for _ in 0..20 {
         let core = Hypercore::memory().await.unwrap();
