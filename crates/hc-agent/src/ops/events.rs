@@ -42,8 +42,6 @@ fn tell(core: u64, happened: &Event) {
         Event::VerificationError { reason, .. } => {
             event("verification-error", core, json!({ "message": reason }));
         }
-        Event::Repairing => event("repairing", core, json!({})),
-        Event::Repaired => event("repaired", core, json!({})),
         Event::Close => event("close", core, json!({})),
         _ => {}
     }
