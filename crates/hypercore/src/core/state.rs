@@ -101,7 +101,8 @@ impl State {
             }
             None => (TreeHead::empty(0), Vec::new(), 0),
         };
-        let known_nodes = if head.length() == 0 { KnownNodes::none_stored() } else { KnownNodes::unknown() };
+        let empty = head.length() == 0 && lost.is_none();
+        let known_nodes = if empty { KnownNodes::none_stored() } else { KnownNodes::unknown() };
         Ok(Self {
             head,
             lost,
