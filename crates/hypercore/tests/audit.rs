@@ -49,6 +49,22 @@ async fn p12_an_audit_after_normal_work_finds_nothing() {
     assert_eq!((one.cores, one.findings), (1, vec![]));
 }
 
+#[tokio::test]
+async fn p12_a_session_whose_log_was_cut_is_no_damage() {
+    let storage = Storage::memory().unwrap();
+    let core = Core::open(&storage, CoreName::default(), OpenOptions::new()).await.unwrap();
+    let core = Hypercore::from_core(core, SessionOptions::new(), None);
+    core.append_batch((0..20).map(|i| i.to_string())).await.unwrap();
+    let draft = common::named(&core, "draft").await;
+    draft.append_batch(["a", "b", "c"]).await.unwrap();
+    for length in [18, 7, 3] {
+        core.truncate(length).await.unwrap();
+        assert_eq!(storage.audit(None).await.unwrap().findings, [], "{length}");
+        core.append_batch(["x", "y"]).await.unwrap();
+        assert_eq!(storage.audit(None).await.unwrap().findings, [], "{length}");
+    }
+}
+
 /// Writes behind the back of the store.
 fn put(storage: &Storage, key: keys::Key, value: Option<Vec<u8>>) {
     let mut batch = WriteBatch::new();

@@ -25,7 +25,11 @@ pub(super) enum Kind<'a> {
     /// What peers see: signed, with a bitfield and hints.
     Public { verifier: Option<&'a Verifier> },
     /// A named session.
-    Session,
+    Session {
+        /// Whether the log that it continues was ever cut. What the session shared with it may then be gone, or be other
+        /// blocks: that is what became of it, and no damage.
+        over_cut: bool,
+    },
 }
 
 /// A log that is looked at.
@@ -35,6 +39,8 @@ struct Log<'a> {
     data: u64,
     head: TreeHead,
     report: &'a mut Report,
+    /// Blocks that may be others than those that the log's own tree covers.
+    unsure: u64,
     /// Bits that are wrong.
     bits: Vec<BitChange>,
 }
@@ -48,10 +54,17 @@ pub(super) fn check(storage: &CoreStorage, of: &Of, kind: Kind<'_>, report: &mut
         None => TreeHead::empty(0),
         Some(record) => match storage.tree_head(record) {
             Ok(head) => head,
+            Err(StorageError::Tree { .. }) if matches!(kind, Kind::Session { over_cut: true }) => {
+                return Ok(());
+            }
             Err(error) => return found(report, of, error),
         },
     };
-    let mut log = Log { storage, of, data: storage.pointers().data, head, report, bits: Vec::new() };
+    let unsure = match kind {
+        Kind::Session { over_cut: true } => storage.shared_length().unwrap_or(0),
+        _ => 0,
+    };
+    let mut log = Log { unsure, storage, of, data: storage.pointers().data, head, report, bits: Vec::new() };
     let nodes = log.nodes();
     log.note(nodes, "the tree")?;
     match kind {
@@ -71,7 +84,7 @@ pub(super) fn check(storage: &CoreStorage, of: &Of, kind: Kind<'_>, report: &mut
             log.note(missing, "the blocks")?;
             log.bitfield_and_hints(stored)?;
         }
-        Kind::Session => {
+        Kind::Session { .. } => {
             let blocks = log.blocks(None);
             log.note(blocks, "the blocks")?;
         }
@@ -158,7 +171,7 @@ impl Log<'_> {
             return Ok(());
         }
         let mut wrong = node.index != index;
-        if !wrong && flat::depth(index) > 0 {
+        if !wrong && flat::depth(index) > 0 && flat::left_span(index) / 2 >= self.unsure {
             wrong = self
                 .children(index)?
                 .is_some_and(|(left, right)| Node::parent(index, &left, &right) != Some(node));

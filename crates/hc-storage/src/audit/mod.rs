@@ -271,10 +271,11 @@ fn core(
         return Ok(());
     }
     log::check(&storage, &of, log::Kind::Public { verifier: verifier.as_ref() }, report)?;
+    let over_cut = storage.head().is_ok_and(|head| head.is_some_and(|head| head.fork > 0));
     for session in &sessions.0 {
         let of = Of { session: Some(session.name.clone()), ..of.clone() };
         match store.resume_session(&storage, &session.name) {
-            Ok(Some(storage)) => log::check(&storage, &of, log::Kind::Session, report)?,
+            Ok(Some(storage)) => log::check(&storage, &of, log::Kind::Session { over_cut }, report)?,
             Ok(None) => {}
             Err(error) => found(report, &of, error)?,
         }
