@@ -40,7 +40,7 @@ struct Staged {
 impl Core {
     /// Verifies and stores what came. Returns what the replicator is to be told.
     pub(super) fn apply(&self, arrivals: Vec<Arrival>) -> Vec<Input> {
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         let before = self.status().length;
         let mut answers = Vec::with_capacity(arrivals.len());
         let mut staged = self.nothing_staged();
@@ -63,7 +63,7 @@ impl Core {
     /// Verifies and stores what the application got elsewhere, all or nothing. How many proofs could be used.
     pub(crate) fn apply_proofs(&self, proofs: Vec<Proof>) -> Result<usize> {
         let discovery_key = *self.discovery_key();
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         let before = self.status();
         let mut staged = self.nothing_staged();
         let mut used = 0;
@@ -270,7 +270,7 @@ impl Core {
 
     /// A peer is known to have all blocks below a length.
     pub(super) fn remote_contiguous_length(&self, length: u64) {
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         let mut hints = *self.0.state.read().hints();
         if length > hints.remote_contiguous_length {
             hints.remote_contiguous_length = length;

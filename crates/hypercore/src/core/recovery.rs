@@ -79,7 +79,7 @@ impl Core {
 
     /// Notes that the core is recovering since a time, or (0) that it is not.
     pub(crate) fn set_recovering(&self, since: u64) -> Result<()> {
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         let hints = hc_storage::Hints { recovering: since, ..*self.0.state.read().hints() };
         self.store_hints(hints)?;
         drop(writing);
