@@ -272,6 +272,8 @@ async fn o10_writes_during_a_close_are_stored_whole_or_fail() {
                 tokio::spawn(async move {
                     let mut acknowledged = Vec::new();
                     let error = loop {
+                        // a write in memory may never wait: others, and the clock, need the thread too
+                        tokio::task::yield_now().await;
                         let name = format!("{writer} {}", acknowledged.len());
                         let done = match writer {
                             0 => core.set_user_data(&name, Some(b"x")).await,

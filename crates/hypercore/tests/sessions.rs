@@ -132,24 +132,30 @@ async fn a16_an_exclusive_session_waits_for_the_one_before_it() {
     let core = filled(1).await;
     let exclusive = |core: &Hypercore| {
         let core = core.clone();
-        tokio::spawn(async move { core.session(SessionOptions::new().exclusive(true)).await.unwrap() })
+        tokio::spawn(async move { core.session(SessionOptions::new().exclusive(true)).await })
     };
-    let first = exclusive(&core).await.unwrap();
-    let (second, third) = (exclusive(&core), exclusive(&first));
+    let first = exclusive(&core).await.unwrap().unwrap();
+    let (second, third) = (exclusive(&core), exclusive(&core));
     tokio::time::sleep(MOMENT).await;
     assert!(!second.is_finished() && !third.is_finished());
     // others are not kept out
     core.session(SessionOptions::new()).await.unwrap().append("x").await.unwrap();
     core.session(SessionOptions::new().exclusive(true).writable(false)).await.unwrap();
     first.close().await.unwrap();
-    let second = second.await.unwrap();
+    let second = second.await.unwrap().unwrap();
     tokio::time::sleep(MOMENT).await;
     assert!(!third.is_finished(), "one after the other");
     drop(second);
-    // `third` was made from a session that is closed now
-    let late = third.await;
-    assert!(late.is_err(), "{late:?}");
-    exclusive(&core).await.unwrap().append("y").await.unwrap();
+    third.await.unwrap().unwrap().append("y").await.unwrap();
+    // who waits hears of it when the session that it is to be made from closes
+    let holder = exclusive(&core).await.unwrap().unwrap();
+    let parent = core.session(SessionOptions::new()).await.unwrap();
+    let waiting = exclusive(&parent);
+    tokio::time::sleep(MOMENT).await;
+    parent.close().await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap_err().code(), "REQUEST_CANCELLED");
+    drop(holder);
+    exclusive(&core).await.unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use hc_crypto::{BlockCipher, KeyPair};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::oneshot;
 
 use super::Core;
@@ -105,6 +105,20 @@ impl Blocks {
     }
 }
 
+/// The writer, held for a change that is no append. Appends that came meanwhile found it taken, and are carried out when it
+/// is let go.
+pub(super) struct Writing<'a> {
+    core: &'a Core,
+    held: Option<MutexGuard<'a, ()>>,
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.held.take();
+        self.core.drive_writer();
+    }
+}
+
 struct Append {
     asked: Blocks,
     done: oneshot::Sender<Result<Appended>>,
@@ -145,6 +159,11 @@ impl Core {
     pub(super) fn appended(&self) -> Appended {
         let status = self.status();
         Appended { length: status.length, byte_length: status.byte_length }
+    }
+
+    /// Takes the writer.
+    pub(super) fn writing(&self) -> Writing<'_> {
+        Writing { core: self, held: Some(self.0.writer.lock()) }
     }
 
     /// Carries out the appends that wait, unless somebody else is at it.

@@ -43,7 +43,7 @@ impl Core {
         if self.needs_repair() {
             return self.repair_from_peers(arrivals);
         }
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         let before = self.status().length;
         let mut answers = Vec::with_capacity(arrivals.len());
         let mut staged = self.nothing_staged();
@@ -69,7 +69,7 @@ impl Core {
             return self.repair_with_any(proofs);
         }
         let discovery_key = *self.discovery_key();
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         let before = self.status();
         let mut used = 0;
         let mut proofs = proofs.into_iter().peekable();
@@ -329,7 +329,7 @@ impl Core {
 
     /// A peer is known to have all blocks below a length.
     pub(super) fn remote_contiguous_length(&self, length: u64) {
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         let mut hints = *self.0.state.read().hints();
         if length > hints.remote_contiguous_length {
             hints.remote_contiguous_length = length;

@@ -11,7 +11,7 @@ use crate::{Error, Result};
 impl Core {
     /// Stores who may sign a core of which only the key was known.
     pub(crate) fn set_manifest(&self, manifest: Manifest) -> Result<()> {
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         if self.manifest().is_some() {
             return Ok(());
         }

@@ -402,7 +402,7 @@ impl Core {
     /// The named session, which begins with the log (or the branch) as it is now if there is none yet.
     pub(crate) fn named(&self, from: Option<&Branch>, options: &NamedOptions) -> Result<Arc<Branch>> {
         let name = &options.name;
-        let _writing = self.0.writer.lock();
+        let _writing = self.writing();
         let open = self.0.branches.open();
         let open = open.iter().find(|branch| matches!(&branch.kind, Kind::Named(open) if open == name));
         let in_use = |open: &&Arc<Branch>| open.sessions.load(Ordering::Acquire) > 0;
@@ -437,7 +437,7 @@ impl Core {
     /// The log, or a branch, as it is at this moment.
     pub(crate) fn snapshot_of(&self, from: Option<&Arc<Branch>>) -> Result<Arc<Branch>> {
         let Some(from) = from else {
-            let _writing = self.0.writer.lock();
+            let _writing = self.writing();
             let state = self.0.state.read().clone();
             return Ok(Branch::new(self, Kind::Snapshot(None), state, self.0.disk.snapshot()?));
         };

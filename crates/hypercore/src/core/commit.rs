@@ -35,7 +35,7 @@ impl Core {
     /// # Errors
     /// If the session cannot be signed for, or if it does not have all of its blocks.
     pub(crate) fn commit(&self, session: &Branch, terms: &CommitTerms) -> Result<Option<Appended>> {
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         let giving = session.writer().lock();
         let state = self.0.state.read();
         let planned = plan(&self.line(&state), session, terms)?;

@@ -87,7 +87,7 @@ impl Core {
     /// Whether a proof of a whole head contradicts the log. If so the evidence is stored.
     pub(crate) fn contradicts(&self, proof: &Proof) -> Result<bool> {
         self.check_roots()?;
-        let _writing = self.0.writer.lock();
+        let _writing = self.writing();
         let (Some(verifier), Some(upgrade)) = (self.verifier(), &proof.upgrade) else { return Ok(false) };
         let status = self.status();
         let length = upgrade.start.saturating_add(upgrade.length);
@@ -115,7 +115,7 @@ impl Core {
 
     /// Ends the conflict: the log that is stored here is the one that counts.
     pub(crate) fn resolve_conflict(&self) -> Result<()> {
-        let _writing = self.0.writer.lock();
+        let _writing = self.writing();
         self.keep_conflict(None)
     }
 

@@ -67,7 +67,7 @@ impl Core {
     }
 
     fn truncate_blocking(&self, length: u64, fork: Option<u64>, signer: Signer) -> Result<()> {
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         let state = self.0.state.read();
         let fork = self.next_fork(state.head().fork(), fork)?;
         let planned = self.line(&state).truncate(length, fork, &signer.into())?;
@@ -111,7 +111,7 @@ impl Core {
     }
 
     fn clear_blocking(&self, start: u64, end: u64) -> Result<u64> {
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         let state = self.0.state.read();
         let (planned, cleared) = self.line(&state).clear(start, end)?;
         drop(state);

@@ -116,7 +116,7 @@ pub(crate) fn flush(members: &[Member], write: impl FnOnce() -> Result<()>) -> R
     let mut cores: Vec<&Core> = members.iter().map(|member| &member.core).collect();
     cores.sort_by_key(|core| *core.discovery_key());
     cores.dedup_by_key(|core| *core.discovery_key());
-    let writing: Vec<_> = cores.iter().map(|core| core.0.writer.lock()).collect();
+    let writing: Vec<_> = cores.iter().map(|core| core.writing()).collect();
     let parents = members.iter().filter_map(|member| match member.branch.kind() {
         Kind::AtomicNamed(parent) => Some(parent),
         _ => None,

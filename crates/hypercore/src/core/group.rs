@@ -21,7 +21,7 @@ impl Core {
 
     /// Makes the core a member of the group about a topic, for good.
     pub(crate) fn set_group(&self, topic: &[u8; 32]) -> Result<()> {
-        let _writing = self.0.writer.lock();
+        let _writing = self.writing();
         if let Some(present) = self.group() {
             if present == *topic {
                 return Ok(());

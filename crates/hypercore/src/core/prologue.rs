@@ -19,7 +19,7 @@ impl Core {
     /// Copies the prologue from a log of a length. Whether there was something to copy.
     pub(crate) fn copy_prologue(&self, source: &CoreStorage, source_length: u64) -> Result<bool> {
         self.check_roots()?;
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         let prologue = self.verifier().as_ref().and_then(Verifier::prologue).copied();
         let Some(prologue) = prologue.filter(|prologue| prologue.length > 0) else { return Ok(false) };
         let present = self.status().length;

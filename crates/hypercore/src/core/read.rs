@@ -106,7 +106,7 @@ impl Core {
 
     /// Sets or takes away marks.
     pub(crate) fn mark(&self, change: BitChange) -> Result<()> {
-        let _writing = self.0.writer.lock();
+        let _writing = self.writing();
         let marks = self.0.disk.marks()?;
         let mut write = self.0.disk.write();
         for (page, bytes) in marks.pages_with(&[change]) {

@@ -30,7 +30,7 @@ impl Core {
         if hints.contiguous_length == actual {
             return Ok(());
         }
-        let _writing = self.0.writer.lock();
+        let _writing = self.writing();
         self.store_hints(hc_storage::Hints { contiguous_length: actual, ..hints })
     }
 
@@ -104,7 +104,7 @@ impl Core {
 
     /// Notes that the core is recovering since a time, or (0) that it is not.
     pub(crate) fn set_recovering(&self, since: u64) -> Result<()> {
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         let hints = hc_storage::Hints { recovering: since, ..*self.0.state.read().hints() };
         self.store_hints(hints)?;
         if since == 0 {

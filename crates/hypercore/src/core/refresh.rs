@@ -10,7 +10,7 @@ use crate::events::Event;
 impl Core {
     /// Reads the core's state again, and tells what changed. Only in a store that is read-only.
     pub(crate) fn refresh(&self) -> Result<bool> {
-        let _writing = self.0.writer.lock();
+        let _writing = self.writing();
         let before = self.status();
         let auth = self.0.disk.auth()?;
         let verifier = verifier_of(auth.key, auth.manifest.as_ref());

@@ -134,7 +134,7 @@ impl Core {
 
     /// Takes the roots that are lost from a proof: the length of the log then. None if nothing is lost.
     fn repair(&self, proof: &Proof) -> Result<Option<u64>, Failure> {
-        let writing = self.0.writer.lock();
+        let writing = self.writing();
         let Some(lost) = self.0.state.read().lost().cloned() else { return Ok(None) };
         self.emit(|| Event::Repairing);
         let done = self.recover_roots(&lost, proof);

@@ -169,8 +169,8 @@ impl Hypercore {
     /// Another session of this core. What the options leave open is inherited from this one.
     ///
     /// # Errors
-    /// [`Error::SessionClosed`]; [`Error::Assertion`] if the options do not fit together; [`Error::Storage`] for named
-    /// sessions.
+    /// [`Error::SessionClosed`]; [`Error::RequestCancelled`] if this session is closed while an exclusive one waits;
+    /// [`Error::Assertion`] if the options do not fit together; [`Error::Storage`] for named sessions.
     pub async fn session(&self, options: SessionOptions) -> Result<Self> {
         self.check_open()?;
         let mut options = options.over(&self.session.options);
@@ -182,7 +182,7 @@ impl Hypercore {
             return Err(Error::Assertion("only atoms and named sessions can go back to a length".into()));
         }
         let exclusive = if options.exclusive && options.writable != Some(false) {
-            Some(self.core().lock_exclusive().await)
+            Some(self.within(None, async { Ok(self.core().lock_exclusive().await) }).await?)
         } else {
             None
         };
