@@ -302,6 +302,24 @@ async fn a25_c2_cuts_at_the_same_time_go_to_forks_of_their_own() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a25_no_append_is_left_waiting_by_what_else_takes_the_writer() {
+    let core = filled(1).await;
+    let other = core.clone();
+    let busy = tokio::spawn(async move {
+        for i in 0..100 {
+            other.mark(i..i + 1).await.unwrap();
+            other.truncate(u64::MAX).await.unwrap_err();
+        }
+    });
+    while !busy.is_finished() {
+        // the last one has nobody after it who could carry it out
+        let append = tokio::time::timeout(Duration::from_secs(10), core.append("x")).await;
+        append.expect("the append is answered").unwrap();
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a25_closing_answers_whoever_still_waits() {
     for _ in 0..20 {
