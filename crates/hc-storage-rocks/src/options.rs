@@ -7,8 +7,8 @@
 //! `lib/column-family.js`.
 
 use rocksdb::{
-    BlockBasedOptions, BlockBasedTablePinningTier, Cache, ColumnFamilyDescriptor, DBCompressionType,
-    DBRecoveryMode, Options,
+    BlockBasedIndexType, BlockBasedOptions, BlockBasedTablePinningTier, Cache, ColumnFamilyDescriptor,
+    DBCompressionType, DBRecoveryMode, Options,
 };
 
 /// The column family that holds all of a store.
@@ -65,8 +65,11 @@ fn family(cache: &Cache) -> Options {
     table.set_format_version(6);
     table.set_bloom_filter(10.0, false);
     table.set_optimize_filters_for_memory(false);
+    // the index of a long log is many times the cache: in parts, a read needs only one of them
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
     table.set_top_level_index_pinning_tier(BlockBasedTablePinningTier::All);
-    table.set_partition_pinning_tier(BlockBasedTablePinningTier::All);
+    table.set_partition_pinning_tier(BlockBasedTablePinningTier::None);
     table.set_unpartitioned_pinning_tier(BlockBasedTablePinningTier::All);
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);

@@ -144,7 +144,7 @@ fn o8_a_device_file_of_zeros_is_written() {
 }
 
 #[test]
-fn a_database_that_lost_something_after_it_was_closed_is_refused_unless_it_is_adopted() {
+fn a_database_that_lost_something_after_it_was_closed_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let put = |value: &'static [u8]| {
         let store = RocksKv::open(dir.path()).unwrap();
@@ -164,14 +164,13 @@ fn a_database_that_lost_something_after_it_was_closed_is_refused_unless_it_is_ad
     assert!(RocksKv::open_read_only(dir.path()).is_err());
     std::fs::write(&list, &whole).unwrap();
 
-    let logs = std::fs::read_dir(dir.path().join("db")).unwrap().map(|entry| entry.unwrap().path());
-    let log = logs.filter(|path| path.extension().is_some_and(|ending| ending == "log")).max().unwrap();
-    let len = std::fs::metadata(&log).unwrap().len();
-    std::fs::File::options().write(true).open(&log).unwrap().set_len(len - 1).unwrap();
-    let refused = RocksKv::open(dir.path()).unwrap_err();
-    assert!(refused.to_string().contains("is damaged"), "{refused}");
-    let left = RocksKv::adopt(dir.path()).unwrap();
-    assert_eq!(left.get(b"key").unwrap().as_deref(), Some(&b"old"[..]), "what is left");
+    // closing leaves nothing in the write-ahead log that could be damaged: it is in tables, which have checksums
+    let files = std::fs::read_dir(dir.path().join("db")).unwrap().map(|entry| entry.unwrap().path());
+    for log in files.filter(|path| path.extension().is_some_and(|ending| ending == "log")) {
+        assert_eq!(std::fs::metadata(&log).unwrap().len(), 0, "{}", log.display());
+    }
+    let store = RocksKv::open(dir.path()).unwrap();
+    assert_eq!(store.get(b"key").unwrap().as_deref(), Some(&b"new"[..]));
 }
 
 #[test]
