@@ -52,7 +52,8 @@ fn s41_a_killed_writer_loses_no_acknowledged_block() {
                     killed.peer.kill();
                 }
                 if let Ok(appended) = append.wait() {
-                    acknowledged = appended["length"].as_u64().unwrap();
+                    // requests run side by side: the last one that was sent need not be the last one that was carried out
+                    acknowledged = acknowledged.max(appended["length"].as_u64().unwrap());
                 }
             }
             assert!(acknowledged >= 100);

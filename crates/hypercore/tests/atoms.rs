@@ -116,6 +116,27 @@ async fn d20_the_atom_wins_over_what_was_written_beside_it() {
 }
 
 #[tokio::test]
+async fn d20_an_atom_undoes_nothing_that_peers_were_told() {
+    let core = filled(2).await;
+    let copy = Hypercore::builder().key(*core.key()).memory().await.unwrap();
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    core.replicate(here, hypercore::Role::Responder).unwrap();
+    copy.replicate(there, hypercore::Role::Initiator).unwrap();
+    assert_eq!(copy.get(1).await.unwrap(), "1");
+    let atom = core.atom();
+    let inside = within(&core, &atom).await;
+    inside.append("atom").await.unwrap();
+    core.append("beside").await.unwrap();
+    assert_eq!(atom.flush().await.unwrap_err().code(), "INVALID_OPERATION");
+    assert_eq!((core.length(), copy.get(2).await.unwrap()), (3, "beside".into()));
+    // on a fork of its own it may
+    inside.truncate(2).await.unwrap();
+    inside.append("atom").await.unwrap();
+    atom.flush().await.unwrap();
+    assert_eq!((texts(&core).await, core.fork()), (["0", "1", "atom"].map(String::from).to_vec(), 1));
+}
+
+#[tokio::test]
 async fn d21_an_atom_whose_log_is_gone_is_refused() {
     let core = filled(2).await;
     let atom = core.atom();

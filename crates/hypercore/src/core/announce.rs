@@ -60,6 +60,11 @@ impl Core {
         self.0.storage.note(*self.discovery_key(), told);
     }
 
+    /// Whether peers may have been told of the log.
+    pub(super) fn may_be_watched(&self) -> bool {
+        self.0.announcer.watched.load(Ordering::SeqCst)
+    }
+
     /// Whether there may be a head that a power loss would take away.
     pub(crate) fn may_have_unsynced(&self) -> bool {
         !self.0.storage.is_synced()

@@ -47,11 +47,32 @@ impl Member {
         Err(Error::InvalidOperation { reason, discovery_key: *self.core.discovery_key() })
     }
 
+    /// The atom wins over what was written beside it, but not once peers may have seen that: two histories on one fork would
+    /// end the log.
+    fn check_history(&self) -> Result<()> {
+        let (head, fork) = {
+            let state = self.core.0.state.read();
+            (state.head().clone(), state.head().fork())
+        };
+        let ours = self.branch.head();
+        if !self.core.may_be_watched() || ours.fork() != fork {
+            return Ok(());
+        }
+        let goes_on = ours.length() >= head.length()
+            && self.core.head_at(Some(&self.branch), head.length())?.hash() == head.hash();
+        if goes_on {
+            return Ok(());
+        }
+        let reason = "the atom would undo, on the same fork, what peers may have been told".into();
+        Err(Error::InvalidOperation { reason, discovery_key: *self.core.discovery_key() })
+    }
+
     /// Undoes in the atom what was written to the log beside it.
     fn overrule(&self) -> Result<()> {
         if !self.branch.is_public() {
             return Ok(());
         }
+        self.check_history()?;
         let there = self.core.0.state.read();
         let disk = self.branch.disk();
         let (length, theirs) = (self.branch.status().length, there.head().length());
