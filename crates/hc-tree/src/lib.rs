@@ -7,7 +7,7 @@
 //! | to | use |
 //! | --- | --- |
 //! | append blocks | [`Batch`] → [`TreeChange`] → [`SignedChange`] |
-//! | shorten the log | [`truncate`] → [`TreeChange`] → [`SignedChange`] |
+//! | shorten the log | [`truncate()`] → [`TreeChange`] → [`SignedChange`] |
 //! | clear blocks | [`cleared_nodes`] |
 //! | answer a peer | [`plan`] → fetch the nodes it names → [`ProofPlan::build`] → [`Proof`] |
 //! | put signatures of several together | [`patch_nodes`], `hc_crypto::PartialSignature` |

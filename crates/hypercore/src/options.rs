@@ -67,7 +67,7 @@ impl OpenOptions {
     }
 
     /// Whether to create the core if it is not stored yet (default: yes). If not, opening it fails with
-    /// [`Error::StorageEmpty`](crate::Error::StorageEmpty).
+    /// [`Error::StorageEmpty`].
     #[must_use]
     pub const fn create_if_missing(mut self, create: bool) -> Self {
         self.open_only = !create;
@@ -285,7 +285,7 @@ impl SessionOptions {
     }
 
     /// Checks each block that is read from the disk against the tree (default: no). A block that was altered there is then
-    /// an [`Error::InvalidChecksum`](crate::Error::InvalidChecksum) and never handed out.
+    /// an [`Error::InvalidChecksum`] and never handed out.
     #[must_use]
     pub const fn verify_reads(mut self, verify: bool) -> Self {
         self.verify_reads = Some(verify);
@@ -391,7 +391,7 @@ impl AppendOptions {
         self
     }
 
-    /// Fails with [`Error::InvalidOperation`](crate::Error::InvalidOperation) unless the log has this length.
+    /// Fails with [`Error::InvalidOperation`] unless the log has this length.
     #[must_use]
     pub const fn expected_length(mut self, length: u64) -> Self {
         self.expected_length = Some(length);

@@ -1,7 +1,7 @@
 //! One open core: its state, its single writer, its peers. Shared by all sessions.
 //!
 //! - [`state`] is what is committed: head, bitfield, manifest. Only the writer changes it, and only after the commit.
-//! - [`line`] works out what a change writes. [`append`], [`cut`] and [`commit`] make the owner's changes, [`apply`] takes
+//! - [`line`](mod@line) works out what a change writes. [`append`], [`cut`] and [`commit`] make the owner's changes, [`apply`] takes
 //!   in proofs that peers send.
 //! - [`branch`] is a log beside the public one: a named session, a snapshot, what an atom makes; [`flush`](mod@flush) makes
 //!   an atom's changes everybody's.

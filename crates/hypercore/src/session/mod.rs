@@ -10,7 +10,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`read`] | single blocks, byte positions, streams |
-//! | [`write`] | appending, cutting, clearing, committing |
+//! | [`write`](mod@write) | appending, cutting, clearing, committing |
 //! | [`records`] | records beside the log |
 //! | [`marks`] | marking blocks, and sweeping the others away |
 //! | [`proofs`] | hashes of the tree, proofs, what is signed |

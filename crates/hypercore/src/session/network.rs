@@ -6,6 +6,8 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Hypercore;
+#[cfg(doc)]
+use crate::Error;
 use crate::Result;
 use crate::core::{Core, WantKind};
 use crate::download::{Download, DownloadOptions, block_range};
