@@ -1,8 +1,8 @@
 //! `cargo xtask bench --curve`: what an operation costs as the log grows, and how much memory a long log takes.
 //!
 //! One log grows from 10^4 to 10^7 blocks of 100 bytes: so small that ten million of them fit the disk, and that what a
-//! block costs beside its bytes is what shows. Growing to each length is timed; then a fresh process reads blocks at random,
-//! and some open the log and read its last block. Node's log grows to 10^6.
+//! block costs beside its bytes is what shows. Growing to each length is timed, and the store compacted; then a fresh process
+//! reads blocks at random, and some open the log and read its last block. Node's log grows to 10^6.
 
 use hc_interop::json;
 use serde_json::Value;
@@ -82,6 +82,7 @@ fn grow(bench: &Bench, side: Side, most: u32) -> Result<Vec<Point>, String> {
         let blocks = 10_u64.pow(power);
         let append = append(bench, side, &dir, length, blocks)?;
         length = blocks;
+        settle(bench, side, &dir)?;
         let get = get(bench, side, &dir, blocks)?;
         let open = open(bench, side, &dir, blocks)?;
         let rss = memory(bench, side, &dir, blocks)?;
@@ -106,6 +107,13 @@ fn append(bench: &Bench, side: Side, dir: &str, from: u64, to: u64) -> Result<f6
     }
     open.close()?;
     Ok(total * 1e6 / (to - from) as f64)
+}
+
+/// Has the store tidied up what appending left to be done in the background: else a read shows that work, too.
+fn settle(bench: &Bench, side: Side, dir: &str) -> Result<(), String> {
+    let open = workloads::log(bench, side, dir)?;
+    call(&open.peer, "core.compact", json!({ "core": open.core }))?;
+    open.close()
 }
 
 /// Microseconds for one block, read at random by a fresh process.
