@@ -34,6 +34,8 @@ pub struct RocksKv {
     snapshots: Mutex<Vec<Weak<Snapshot>>>,
     /// Set by a failed sync: what is on the device is then not known.
     poisoned: AtomicBool,
+    /// Set by a failed write: RocksDB may then wait for room on the disk before it writes a table.
+    failed: AtomicBool,
 }
 
 /// Dropped in this order: the lock is the last to go.
@@ -113,6 +115,7 @@ impl RocksKv {
             read_only: false,
             snapshots: Mutex::default(),
             poisoned: AtomicBool::new(false),
+            failed: AtomicBool::new(false),
         }
     }
 
@@ -314,7 +317,10 @@ impl Kv for RocksKv {
                     Op::DeleteRange(..) => {}
                 }
             }
-            db.write(writes).map_err(writing)
+            db.write(writes).map_err(|error| {
+                self.failed.store(true, Ordering::Release);
+                writing(error)
+            })
         })
     }
 
@@ -388,7 +394,7 @@ impl Kv for RocksKv {
         drop(point);
         // what is sealed must be there after a power loss
         let synced = device.is_some() && !self.poisoned.load(Ordering::Acquire) && db.flush_wal(true).is_ok();
-        if synced {
+        if synced && !self.failed.load(Ordering::Acquire) {
             // the next opening then has no write-ahead log to read; where this fails, it reads it
             let _ = family(&db).map(|family| db.flush_cf(family));
         }
