@@ -48,7 +48,9 @@ pub const ALL: &[Difference] = &[
     Difference {
         name: "manifest",
         what: "a manifest that asks for more signatures than it has signers, or has fields that its version has not",
-        is: |codec, refusal| codec == "manifest-key" && (refusal.has("Quorum") || refusal.has("Field")),
+        is: |codec, refusal| {
+            matches!(codec, "manifest-key" | "verify") && (refusal.has("Quorum") || refusal.has("Field"))
+        },
     },
     Difference {
         name: "key number",
