@@ -7,15 +7,20 @@
 //!
 //! Follows npm hypercore 11.37.1, lib/replicator.js (updateAll, _updatePeer, _requestRange, _maybeWant).
 
+use std::collections::BTreeSet;
+
 use crate::wire;
 use hc_tree::{BlockRequest, UpgradeRequest};
 
-use crate::bits::first_match;
-use crate::event::{Outcome, Output, PeerId, WantId};
+use crate::bits::{Bits, first_match};
+use crate::event::{Outcome, Output, PeerId};
+use crate::have::Have;
 use crate::inflight::Request;
 use crate::limits::{MAX_PEER_WANTS, MAX_RANGE_BATCHES, MAX_UPGRADE_PEERS, WANT_BATCH};
 use crate::peer::Peer;
 use crate::replicator::Replicator;
+use crate::rng::Rng;
+use crate::want::ranges::Range;
 
 /// What to ask a peer for.
 #[derive(Default)]
@@ -91,39 +96,14 @@ impl Replicator {
     }
 
     fn next_of_ranges(&mut self, id: PeerId) -> Option<Ask> {
+        let peer = self.peers.get(&id).filter(|peer| !peer.told.is_syncing())?;
         if self.wants.ranges.is_empty() {
             return None;
         }
-        let mut last: Option<WantId> = None;
-        for _ in 0..self.wants.ranges.len() {
-            let range = self.wants.ranges.after(last)?;
-            last = Some(range);
-            if let Some(index) = self.next_of_range(id, range) {
-                self.wants.ranges.took_turn(range);
-                return Some(Ask { block: Some(index), upgrade: index >= self.have.length });
-            }
-        }
-        None
-    }
-
-    fn next_of_range(&mut self, id: PeerId, range: WantId) -> Option<u64> {
-        self.wants.ranges.advance_open(range, &self.have);
-        let peer = self.peers.get(&id)?;
-        if peer.told.is_syncing() {
-            return None;
-        }
         let reach = self.reach(peer);
-        let range = self.wants.ranges.get_mut(range)?;
-        let claims = peer.remote.claims();
-        let skip = Some(&self.have.skip);
-        let end = range.end.unwrap_or(u64::MAX);
-        if let Some(list) = &range.list {
-            return first_match(claims, Some(list), skip, range.start, end.min(reach));
-        }
-        let (start, end) = (range.start, end.min(reach).min(self.have.length));
-        let middle = if range.linear || start >= end { start } else { start + self.rng.below(end - start) };
-        first_match(claims, None, skip, middle, end)
-            .or_else(|| first_match(claims, None, skip, start, middle))
+        let (claims, have, rng) = (peer.remote.claims(), &self.have, &mut self.rng);
+        let index = self.wants.ranges.next_turn(|range| next_of_range(range, claims, reach, have, rng))?;
+        Some(Ask { block: Some(index), upgrade: index >= self.have.length })
     }
 
     /// A longer length; with it the last block, if somebody follows the log as it grows.
@@ -182,52 +162,75 @@ impl Replicator {
 
     /// Asks a peer about the parts in which something is wanted that it did not claim.
     fn want_unclaimed(&mut self, id: PeerId) {
-        let Some(peer) = self.peers.get(&id) else { return };
-        let mut starts = Vec::new();
-        let queued = self.wants.blocks.queued();
-        let mut at = 0;
-        while starts.len() < MAX_PEER_WANTS
-            && let Some(index) = first_match(queued, None, Some(peer.remote.claims()), at, u64::MAX)
-        {
-            starts.push(index);
-            at = (index / WANT_BATCH + 1) * WANT_BATCH;
-        }
-        if peer.remote.fork == self.have.fork {
-            for range in self.wants.ranges.iter() {
-                let end = range.end.unwrap_or(u64::MAX).min(peer.remote.length);
-                let mut at = range.start;
-                for _ in 0..MAX_RANGE_BATCHES {
-                    if at >= end {
-                        break;
-                    }
-                    let stop = ((at / WANT_BATCH + 1) * WANT_BATCH).min(end);
-                    let unclaimed = peer.remote.claims().first_unset(at) < stop;
-                    if unclaimed && range.needs(&self.have, at, stop) {
-                        starts.push(at);
-                    }
-                    at = stop;
-                }
+        for batch in self.unclaimed(id) {
+            if !self.send_want(id, batch) {
+                // what cannot give way for this batch cannot for the others
+                break;
             }
-        }
-        for start in starts {
-            self.send_want(id, start);
         }
     }
 
-    fn send_want(&mut self, id: PeerId, index: u64) {
+    /// The first blocks of batches to ask a peer about: at most as many as it may be asked about at all.
+    fn unclaimed(&self, id: PeerId) -> BTreeSet<u64> {
+        let mut batches = BTreeSet::new();
+        let Some(peer) = self.peers.get(&id).filter(|peer| !peer.ours.is_stuck(self.world)) else {
+            return batches;
+        };
+        let queued = self.wants.blocks.queued();
+        let mut at = 0;
+        while batches.len() < MAX_PEER_WANTS
+            && let Some(index) = first_match(queued, None, Some(peer.remote.claims()), at, u64::MAX)
+        {
+            let batch = index / WANT_BATCH;
+            if !peer.ours.has(index) {
+                batches.insert(batch * WANT_BATCH);
+            }
+            at = (batch + 1) * WANT_BATCH;
+        }
+        if peer.remote.fork == self.have.fork {
+            for range in self.wants.ranges.iter() {
+                if batches.len() >= MAX_PEER_WANTS {
+                    break;
+                }
+                self.unclaimed_of_range(peer, range, &mut batches);
+            }
+        }
+        batches
+    }
+
+    fn unclaimed_of_range(&self, peer: &Peer, range: &Range, batches: &mut BTreeSet<u64>) {
+        let end = range.end.unwrap_or(u64::MAX).min(peer.remote.length);
+        let mut at = range.start;
+        for _ in 0..MAX_RANGE_BATCHES {
+            if at >= end {
+                break;
+            }
+            let batch = at / WANT_BATCH * WANT_BATCH;
+            let stop = (batch + WANT_BATCH).min(end);
+            let known = peer.ours.has(at) || batches.contains(&batch);
+            if !known && peer.remote.claims().first_unset(at) < stop && range.needs(&self.have, at, stop) {
+                batches.insert(batch);
+            }
+            at = stop;
+        }
+    }
+
+    /// Sends a want of a batch that was not wanted; false if there is no room for it.
+    fn send_want(&mut self, id: PeerId, batch: u64) -> bool {
         let (wants, have) = (&self.wants, &self.have);
-        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(peer) = self.peers.get_mut(&id) else { return false };
         let needed = |start: u64| {
             let end = start.saturating_add(WANT_BATCH);
             wants.blocks.first_in(start, end).is_some()
                 || wants.ranges.iter().any(|range| range.needs(have, start, end))
         };
-        let Some(wanted) = peer.ours.add(index, needed) else { return };
-        let batch = |start| wire::Want { start, length: WANT_BATCH, any: false };
+        let Some(wanted) = peer.ours.add(batch, self.world, needed) else { return false };
+        let message = |start| wire::Want { start, length: WANT_BATCH, any: false };
         if let Some(start) = wanted.unwant {
-            self.out.send(id, wire::Message::Unwant(batch(start)));
+            self.out.send(id, wire::Message::Unwant(message(start)));
         }
-        self.out.send(id, wire::Message::Want(batch(wanted.start)));
+        self.out.send(id, wire::Message::Want(message(wanted.start)));
+        true
     }
 
     /// Ends the wait for a longer length if nobody can help and nobody is expected.
@@ -262,4 +265,17 @@ impl Replicator {
             self.out.resolve(want, Outcome::Update(false));
         }
     }
+}
+
+/// A block of the range that is missing, not in flight, claimed, and below `reach`.
+fn next_of_range(range: &mut Range, claims: &Bits, reach: u64, have: &Have, rng: &mut Rng) -> Option<u64> {
+    range.advance_open(have);
+    let skip = Some(&have.skip);
+    let end = range.end.unwrap_or(u64::MAX);
+    if let Some(list) = &range.list {
+        return first_match(claims, Some(list), skip, range.start, end.min(reach));
+    }
+    let (start, end) = (range.start, end.min(reach).min(have.length));
+    let middle = if range.linear || start >= end { start } else { start + rng.below(end - start) };
+    first_match(claims, None, skip, middle, end).or_else(|| first_match(claims, None, skip, start, middle))
 }

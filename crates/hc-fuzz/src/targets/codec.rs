@@ -28,8 +28,11 @@ pub(super) fn targets() -> Vec<Target> {
 
 /// How many kinds of values there are.
 const KINDS: u8 = 36;
-/// Most elements of a list here.
-const MAX_LIST: usize = 1 << 20;
+/// Most words of an array, which take no more memory than their encoding.
+const MAX_WORDS: usize = 1 << 20;
+/// Most numbers of a list. A number of one byte takes eight in memory, so whoever reads such a list bounds it: no list
+/// of the stack has more (`hc_crypto`, the nodes of a patch).
+const MAX_NUMBERS: usize = 4_096;
 
 /// A count of kinds, the kinds, a value of each. Gives the same, written by us.
 fn read(reader: &mut Reader<'_>) -> Result<Vec<u8>, DecodeError> {
@@ -57,8 +60,8 @@ fn copy(kind: u8, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Deco
         9 => put::buffer(out, reader.buffer()?),
         10 => put::optional_buffer(out, reader.optional_buffer()?),
         11 => put::string(out, reader.string()?),
-        12 => put::uint_list(out, &reader.list(MAX_LIST, 1, Reader::uint)?),
-        13 => put::uint32_array(out, &reader.uint32_array(MAX_LIST)?),
+        12 => put::uint_list(out, &reader.list(MAX_NUMBERS, 1, Reader::uint)?),
+        13 => put::uint32_array(out, &reader.uint32_array(MAX_WORDS)?),
         14 => {
             let buffers = reader.list(1_024, 1, Reader::buffer)?;
             put::len(out, buffers.len());
@@ -94,7 +97,7 @@ fn more(kind: u8, reader: &mut Reader<'_>, out: &mut Vec<u8>) -> Result<(), Deco
         30 => put::int56(out, reader.int56()?),
         31 => put::int64(out, reader.int64()?),
         32 => put::float64(out, reader.float64()?),
-        33 => put::biguint(out, &reader.biguint(MAX_LIST)?),
+        33 => put::biguint(out, &reader.biguint(MAX_WORDS)?),
         34 => put::bits(out, &reader.bits(4_096)?),
         _ => put::string_record(out, &reader.string_record(256)?),
     }

@@ -17,6 +17,8 @@ use crate::limits::{
 #[derive(Debug, Default)]
 pub(crate) struct OurWants {
     batches: BTreeSet<u64>,
+    /// The state of the world (`Replicator::world`) in which all of them were needed and there was no room.
+    stuck: Option<u64>,
 }
 
 /// What to send for a batch that is wanted now.
@@ -34,16 +36,25 @@ impl OurWants {
         self.batches.contains(&(index / WANT_BATCH))
     }
 
+    /// Whether there was no room for another batch in this state of the world, so that looking again is in vain.
+    pub(crate) fn is_stuck(&self, world: u64) -> bool {
+        self.stuck == Some(world)
+    }
+
     /// Wants the batch of this block; nothing to send if it was wanted before. When full, a batch gives way for
-    /// which `needed` (given its first block) is false; if there is none, nothing happens.
-    pub(crate) fn add(&mut self, index: u64, needed: impl Fn(u64) -> bool) -> Option<Wanted> {
+    /// which `needed` (given its first block) is false; if there is none, nothing happens until the world changes.
+    pub(crate) fn add(&mut self, index: u64, world: u64, needed: impl Fn(u64) -> bool) -> Option<Wanted> {
         let batch = index / WANT_BATCH;
         if self.batches.contains(&batch) {
             return None;
         }
         let mut unwant = None;
         if self.batches.len() >= MAX_PEER_WANTS {
-            let given_up = self.batches.iter().copied().find(|batch| !needed(batch * WANT_BATCH))?;
+            let spare = self.batches.iter().copied().find(|batch| !needed(batch * WANT_BATCH));
+            let Some(given_up) = spare else {
+                self.stuck = Some(world);
+                return None;
+            };
             self.batches.remove(&given_up);
             unwant = Some(given_up * WANT_BATCH);
         }
@@ -264,10 +275,11 @@ mod tests {
     fn our_batches_give_way_only_when_not_needed() {
         let mut wants = OurWants::default();
         for batch in 0..MAX_PEER_WANTS as u64 {
-            assert!(wants.add(batch * WANT_BATCH, |_| true).is_some());
+            assert!(wants.add(batch * WANT_BATCH, 1, |_| true).is_some());
         }
-        assert_eq!(wants.add(1 << 40, |_| true), None);
-        let given = wants.add(1 << 40, |start| start != 3 * WANT_BATCH).unwrap();
+        assert_eq!(wants.add(1 << 40, 1, |_| true), None);
+        assert!(wants.is_stuck(1) && !wants.is_stuck(2));
+        let given = wants.add(1 << 40, 2, |start| start != 3 * WANT_BATCH).unwrap();
         assert_eq!((given.start, given.unwant), (1 << 40, Some(3 * WANT_BATCH)));
         assert!(wants.has(1 << 40) && !wants.has(3 * WANT_BATCH));
     }

@@ -52,6 +52,14 @@ impl Range {
         self.start >= end
     }
 
+    /// One without an end starts no later than what is stored from its start on. (The others are moved when the block
+    /// that they watch is stored.)
+    pub(crate) fn advance_open(&mut self, have: &Have) {
+        if self.end.is_none() {
+            self.advance(have);
+        }
+    }
+
     /// Whether the block belongs to it and may still be missing.
     pub(crate) fn covers(&self, index: u64) -> bool {
         index >= self.start
@@ -148,40 +156,25 @@ impl Ranges {
         self.all.is_empty()
     }
 
-    /// The range after the given one, in turn; the first after the last. `None` starts where the last turn ended.
-    pub(crate) fn after(&self, id: Option<WantId>) -> Option<WantId> {
-        use std::ops::Bound::{Excluded, Unbounded};
-        let first = || self.all.keys().next().copied();
-        match id.or(self.turn) {
-            Some(id) => self.all.range((Excluded(id), Unbounded)).next().map(|(id, _)| *id).or_else(first),
-            None => first(),
+    /// Goes once through all ranges, beginning after the one that had its turn last; the first for which `pick` gives
+    /// a block has its turn now.
+    pub(crate) fn next_turn(&mut self, mut pick: impl FnMut(&mut Range) -> Option<u64>) -> Option<u64> {
+        use std::ops::Bound::{Excluded, Included, Unbounded};
+        let last = self.turn.unwrap_or(WantId(0));
+        let rounds = [(Excluded(last), Unbounded), (Unbounded, Included(last))];
+        for round in rounds {
+            for (id, range) in self.all.range_mut(round) {
+                if let Some(index) = pick(range) {
+                    self.turn = Some(*id);
+                    return Some(index);
+                }
+            }
         }
-    }
-
-    /// This range had its turn.
-    pub(crate) const fn took_turn(&mut self, id: WantId) {
-        self.turn = Some(id);
-    }
-
-    pub(crate) fn get_mut(&mut self, id: WantId) -> Option<&mut Range> {
-        self.all.get_mut(&id)
+        None
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Range> {
         self.all.values()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// An open range starts no later than what is stored from its start on.
-    pub(crate) fn advance_open(&mut self, id: WantId, have: &Have) {
-        if let Some(range) = self.all.get_mut(&id)
-            && range.end.is_none()
-        {
-            range.advance(have);
-        }
     }
 
     /// Whether each range that can end is watched once, at its first missing block.
