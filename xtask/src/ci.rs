@@ -112,7 +112,18 @@ fn cargo_test(args: &[&str], tests: &mut Tests) -> Outcome {
 fn memory_only(_: &mut Tests) -> Outcome {
     shell::run(
         "cargo",
-        &["check", "--locked", "-p", "hypercore", "-p", "corestore", "--no-default-features"],
+        &[
+            "clippy",
+            "--locked",
+            "-p",
+            "hypercore",
+            "-p",
+            "corestore",
+            "--no-default-features",
+            "--",
+            "-D",
+            "warnings",
+        ],
     )?;
     let tree = shell::output(
         "cargo",

@@ -37,7 +37,15 @@ const LAYERS: &[(&str, bool, &[&str])] = &[
     (
         "hc-fuzz",
         false,
-        &["compact-encoding-rs", "hc-crypto", "hc-tree", "hc-storage", "hc-protocol", "hc-replicator"],
+        &[
+            "compact-encoding-rs",
+            "hc-crypto",
+            "hc-tree",
+            "hc-storage",
+            "hc-protocol",
+            "hc-replicator",
+            "hypercore",
+        ],
     ),
     ("hc-agent", false, &["corestore", "hypercore"]),
     ("hc-torture", false, &["hc-crypto", "corestore", "hypercore"]),

@@ -8,6 +8,8 @@ use hc_storage::records::{
     StoreHead, StoredKeyPair,
 };
 
+use hypercore::Conflict;
+
 use super::decoder;
 use crate::probe::Probe;
 use crate::rng::Rng;
@@ -34,6 +36,7 @@ pub(super) fn targets() -> Vec<Target> {
         decoder("dependency", &["hc-storage Dependency"], dependencies, stable::<Dependency>),
         decoder("sessions", &["hc-storage Sessions"], sessions, stable::<Sessions>),
         decoder("group-record", &["hc-storage GroupRecord"], groups, stable::<GroupRecord>),
+        decoder("conflict", &["hypercore Conflict"], conflicts, stable::<Conflict>),
         decoder("record", &["hc-storage Record::parse"], records, record),
         decoder("place", PLACES, places, place),
         decoder("scanned-key", SCANNED, places, scanned),
@@ -147,6 +150,15 @@ fn sessions(rng: &mut Rng) -> Vec<Vec<u8>> {
 fn groups(rng: &mut Rng) -> Vec<Vec<u8>> {
     let make = |rng: &mut Rng| GroupRecord { topic: maybe(rng, Rng::array), pointer: rng.uint() };
     and("group", some(rng, |rng| make(rng).to_vec()))
+}
+
+fn conflicts(rng: &mut Rng) -> Vec<Vec<u8>> {
+    some(rng, |rng| {
+        let (ours, theirs) = (Hash::from(rng.array::<32>()), Hash::from(rng.array::<32>()));
+        let (our_signature, their_signature) = ((rng.uint(), bytes(rng)), bytes(rng));
+        Conflict { fork: rng.uint(), length: rng.uint(), ours, our_signature, theirs, their_signature }
+            .to_vec()
+    })
 }
 
 /// A key behind its length, then the record that is under it.

@@ -2,6 +2,10 @@
 //!
 //! Many cores share one [`Storage`]; a [`Hypercore`](crate::Hypercore) that is opened by directory has one to itself.
 
+#[cfg_attr(
+    not(any(feature = "rocksdb", test)),
+    expect(dead_code, reason = "only a store that is a directory has a witness")
+)]
 mod witness;
 
 use std::sync::Arc;
