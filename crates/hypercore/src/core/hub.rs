@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hc_crypto::PublicKey;
@@ -15,6 +15,7 @@ use hc_protocol::wire::{Message, NoData};
 use hc_replicator::{Config, Input, LocalState, Outcome, Output, PeerId, Replicator, Time, Want, WantId};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::Core;
 use super::apply::Arrival;
