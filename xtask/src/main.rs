@@ -38,7 +38,7 @@ cargo xtask ci [--only STEP]   run every check; installs what is missing
 cargo xtask setup              install what building and testing need
 cargo xtask bench [OPTIONS]    compare with Node: --only NAME, --pairs N, --scale F, --json FILE, --plot FILE.svg;
                                --curve: what operations cost as a log grows
-cargo xtask fuzz [OPTIONS]     hostile input for every decoder: --short, --seconds N, --executions N, --target NAME, --seed N
+cargo xtask fuzz [OPTIONS]     hostile input for every decoder: --short, --long, --seconds N, --executions N, --target NAME, --seed N
 cargo xtask differential       the same input for Node and for us: --inputs N, --seed N
 cargo xtask equality [OPTIONS] the same random scripts on Node and on ours leave the same stores: --scripts N, --seed S
 cargo xtask torture WHAT       WHAT is kill, power, damage or faults; --cycles N or --seconds N, --seed S

@@ -13,7 +13,8 @@ const USAGE: &str = "\
 hc-fuzz [OPTIONS]
   --list                 names of the targets
   --target NAME          this one only; may be given several times
-  --seconds N            for each decoder, and three times as long for a machine (default 10)
+  --seconds N            for each target (default 10)
+  --long                 10^9 executions of each decoder and 5*10^7 of each machine, however long that takes: hours
   --executions N         at most so many of each target
   --seed N               replays a run; without it one is drawn, and printed
   --jobs N               targets at a time (default: processors)
@@ -28,6 +29,7 @@ struct Options {
     targets: Vec<String>,
     seconds: f64,
     executions: u64,
+    long: bool,
     seed: u64,
     jobs: usize,
     out: String,
@@ -45,6 +47,7 @@ impl Options {
             targets: Vec::new(),
             seconds: 10.0,
             executions: u64::MAX,
+            long: false,
             seed: drawn(),
             jobs: std::thread::available_parallelism().map_or(2, usize::from),
             out: "target/fuzz".into(),
@@ -63,6 +66,7 @@ impl Options {
                 "--target" => options.targets.push(value()?),
                 "--seconds" => options.seconds = number(&value()?)?,
                 "--executions" => options.executions = number(&value()?)?,
+                "--long" => options.long = true,
                 "--seed" => options.seed = number(&value()?)?,
                 "--jobs" => options.jobs = number(&value()?)?,
                 "--out" => options.out = value()?,

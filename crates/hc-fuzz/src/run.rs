@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hc_fuzz::engine::{Summary, Until, check, fuzz};
-use hc_fuzz::target::{Kind, Target};
+use hc_fuzz::target::Target;
 use hc_fuzz::targets;
 
 use crate::Options;
@@ -18,8 +18,8 @@ use crate::Options;
 const HANG: Duration = Duration::from_secs(20);
 /// Executions between two lines that say how far a run is.
 const TELL_EVERY: u64 = 1 << 14;
-/// A machine runs so many times longer than a decoder.
-const MACHINE_TIME: u32 = 3;
+/// A run that counts executions ends by time only if something is wrong with it.
+const LONG_SECONDS: f64 = 1e6;
 
 fn chosen(options: &Options) -> Result<Vec<Target>, String> {
     let all = targets::all();
@@ -110,10 +110,9 @@ enum End {
 /// Runs targets in processes of their own, several at a time.
 pub(crate) fn parent(options: &Options) -> Result<(), String> {
     let started = Instant::now();
-    let mut targets = chosen(options)?;
-    // long ones first, so that none is left alone at the end
-    targets.sort_by_key(|target| target.kind == Kind::Decoder);
-    println!("fuzz: {} targets, {} s a decoder, seed {}", targets.len(), options.seconds, options.seed);
+    let targets = chosen(options)?;
+    let length = if options.long { "long".to_owned() } else { format!("{} s each", options.seconds) };
+    println!("fuzz: {} targets, {length}, seed {}", targets.len(), options.seed);
     println!(
         "{:<18} {:>12} {:>12} {:>7} {:>9} {:>9}",
         "target", "executions", "accepted", "corpus", "peak B", "slowest"
@@ -180,9 +179,9 @@ fn one(options: &Options, target: &Target) -> Result<u64, String> {
 
 fn spawn(options: &Options, target: &Target, mode: &[String]) -> Result<End, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
-    let more = if target.kind == Kind::Machine { f64::from(MACHINE_TIME) } else { 1.0 };
-    let seconds = (options.seconds * more).to_string();
-    let (executions, seed) = (options.executions.to_string(), options.seed.to_string());
+    let (seconds, executions) =
+        if options.long { (LONG_SECONDS, target.kind.long()) } else { (options.seconds, options.executions) };
+    let (seconds, executions, seed) = (seconds.to_string(), executions.to_string(), options.seed.to_string());
     let mut child = Command::new(program)
         .args(["--target", target.name, "--seconds", &seconds, "--executions", &executions])
         .args(["--seed", &seed, "--out", &options.out])

@@ -30,6 +30,17 @@ pub enum Kind {
     Machine,
 }
 
+impl Kind {
+    /// Executions of a long run.
+    #[must_use]
+    pub const fn long(self) -> u64 {
+        match self {
+            Self::Decoder => 1_000_000_000,
+            Self::Machine => 50_000_000,
+        }
+    }
+}
+
 /// What an input may cost in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allowance {
