@@ -14,7 +14,7 @@ use crate::dependencies::Dependencies;
 use crate::error::StorageError;
 use crate::keys;
 use crate::kv::{Kv, WriteBatch};
-use crate::limits::{MAX_DEPENDENCIES, MAX_SESSIONS};
+use crate::limits::MAX_DEPENDENCIES;
 use crate::records::{
     Alias, Auth, CoreRecord, Dependency, GroupRecord, HeadRecord, Session, StoreHead, StoredKeyPair, VERSION,
 };
@@ -273,7 +273,7 @@ impl Store {
     /// [`StorageError::Corrupt`], or if it could not be read.
     pub fn resume_session(&self, core: &CoreStorage, name: &str) -> Result<Option<CoreStorage>> {
         let sessions = core.sessions()?;
-        let Some(session) = sessions.0.iter().find(|session| session.name == name) else { return Ok(None) };
+        let Some(session) = sessions.0.iter().find(|session| *session.name == *name) else { return Ok(None) };
         let dependencies = dependencies(&**core.kv(), session.data_pointer)?;
         Ok(Some(core.session(session.data_pointer, dependencies)))
     }
@@ -291,7 +291,7 @@ impl Store {
     ) -> Result<CoreStorage> {
         let mut sessions = core.sessions()?;
         let known =
-            sessions.0.iter().find(|session| session.name == name).map(|session| session.data_pointer);
+            sessions.0.iter().find(|session| *session.name == *name).map(|session| session.data_pointer);
         let mut store = self.head.lock();
         let mut next = store.clone();
         let mut batch = WriteBatch::new();
@@ -304,14 +304,14 @@ impl Store {
                 batch.delete(keys::head(data));
                 data
             }
-            None if sessions.0.len() >= MAX_SESSIONS => {
-                let what = format!("a core has at most {MAX_SESSIONS} named sessions");
-                return Err(StorageError::Unsupported(what));
-            }
             None => {
                 let data = next.datas;
                 next.datas = next.datas.saturating_add(1);
-                sessions.0.push(Session { name: name.to_owned(), data_pointer: data });
+                sessions.0.push(Session { name: name.into(), data_pointer: data });
+                if !sessions.fits() {
+                    let what = format!("a core cannot have {} named sessions", sessions.0.len());
+                    return Err(StorageError::Unsupported(what));
+                }
                 batch.put(keys::store_head(), next.to_vec());
                 batch.put(keys::sessions(core.pointers().core), sessions.to_vec());
                 data

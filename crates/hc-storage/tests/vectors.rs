@@ -144,7 +144,7 @@ fn check_fields(record: &Record, value: &Value) {
             let said = value.as_array().unwrap();
             assert_eq!(sessions.len(), said.len());
             for (session, said) in sessions.iter().zip(said) {
-                assert_eq!(session.name, said["name"].as_str().unwrap());
+                assert_eq!(&*session.name, said["name"].as_str().unwrap());
                 assert_eq!(session.data_pointer, number(&said["dataPointer"]));
             }
         }

@@ -143,7 +143,7 @@ fn dependencies(rng: &mut Rng) -> Vec<Vec<u8>> {
 }
 
 fn sessions(rng: &mut Rng) -> Vec<Vec<u8>> {
-    let session = |rng: &mut Rng| Session { name: text(rng), data_pointer: rng.uint() };
+    let session = |rng: &mut Rng| Session { name: text(rng).into(), data_pointer: rng.uint() };
     and("sessions", some(rng, |rng| Sessions(few(rng, session)).to_vec()))
 }
 

@@ -273,7 +273,7 @@ fn core(
     log::check(&storage, &of, log::Kind::Public { verifier: verifier.as_ref() }, report)?;
     let over_cut = storage.head().is_ok_and(|head| head.is_some_and(|head| head.fork > 0));
     for session in &sessions.0 {
-        let of = Of { session: Some(session.name.clone()), ..of.clone() };
+        let of = Of { session: Some(session.name.to_string()), ..of.clone() };
         match store.resume_session(&storage, &session.name) {
             Ok(Some(storage)) => log::check(&storage, &of, log::Kind::Session { over_cut }, report)?,
             Ok(None) => {}

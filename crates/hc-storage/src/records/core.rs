@@ -3,7 +3,7 @@
 use compact_encoding::{Decode, DecodeError, Encode, Reader, Sink, put};
 use hc_crypto::{DiscoveryKey, Hash, Key, KeyPair, Manifest, PublicKey};
 
-use crate::limits::MAX_SESSIONS;
+use crate::limits::max_sessions;
 use crate::order::safe;
 
 /// Who may sign a core, and with what.
@@ -196,7 +196,7 @@ impl Decode<'_> for Dependency {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
     /// Its name.
-    pub name: String,
+    pub name: Box<str>,
     /// Where its data is.
     pub data_pointer: u64,
 }
@@ -207,6 +207,13 @@ pub struct Sessions(
     /// In the order in which they were made.
     pub Vec<Session>,
 );
+
+impl Sessions {
+    /// Whether a store with these can be read again.
+    pub(crate) fn fits(&self) -> bool {
+        self.0.len() <= max_sessions(self.encoded_len())
+    }
+}
 
 impl Encode for Sessions {
     fn encode<S: Sink>(&self, out: &mut S) {
@@ -221,9 +228,9 @@ impl Encode for Sessions {
 impl Decode<'_> for Sessions {
     fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let session = |reader: &mut Reader<'_>| {
-            Ok(Session { name: reader.string()?.to_owned(), data_pointer: reader.uint()? })
+            Ok(Session { name: reader.string()?.into(), data_pointer: reader.uint()? })
         };
-        reader.list(MAX_SESSIONS, 2, session).map(Self)
+        reader.list(max_sessions(reader.remaining()), 2, session).map(Self)
     }
 }
 
@@ -275,14 +282,19 @@ mod tests {
 
     #[test]
     fn regression_sessions_cost_no_more_than_their_limit() {
-        let record = |count: usize| {
-            let mut bytes = Vec::new();
-            put::len(&mut bytes, count);
-            bytes.extend([0, 0].repeat(count));
-            bytes
-        };
-        assert_eq!(Sessions::from_bytes(&record(MAX_SESSIONS)).unwrap().0.len(), MAX_SESSIONS);
-        let refused = Sessions::from_bytes(&record(MAX_SESSIONS + 1));
+        let nameless = |count| Sessions(vec![Session { name: "".into(), data_pointer: 0 }; count]);
+        let most = (0..10_000).take_while(|count| nameless(*count).fits()).last().unwrap();
+        assert_eq!(most, 2_731, "2,048, and one for each 8 bytes of the record");
+        assert_eq!(Sessions::from_bytes(&nameless(most).to_vec()).unwrap().0.len(), most);
+        let refused = Sessions::from_bytes(&nameless(most + 1).to_vec());
         assert!(matches!(refused, Err(DecodeError::TooMany { .. })), "{refused:?}");
+    }
+
+    #[test]
+    fn regression_sessions_with_names_are_never_too_many() {
+        let session = |n: u64| Session { name: format!("{n:06}").into(), data_pointer: n };
+        let sessions = Sessions((0..100_000).map(session).collect());
+        assert!(sessions.fits());
+        assert_eq!(Sessions::from_bytes(&sessions.to_vec()), Ok(sessions));
     }
 }
