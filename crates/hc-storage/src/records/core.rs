@@ -230,7 +230,14 @@ impl Decode<'_> for Sessions {
         let session = |reader: &mut Reader<'_>| {
             Ok(Session { name: reader.string()?.into(), data_pointer: reader.uint()? })
         };
-        reader.list(max_sessions(reader.remaining()), 2, session).map(Self)
+        let at = reader.position();
+        let sessions = Self(reader.list(max_sessions(reader.remaining()), 2, session)?);
+        if sessions.fits() {
+            return Ok(sessions);
+        }
+        // only bytes that say something count
+        let (count, max) = (sessions.0.len() as u64, max_sessions(sessions.encoded_len()));
+        Err(DecodeError::TooMany { at, count, max })
     }
 }
 
