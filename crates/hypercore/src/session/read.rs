@@ -56,6 +56,16 @@ impl Hypercore {
     }
 
     async fn stored_or_fetched(&self, index: u64, options: GetOptions) -> Result<Option<Bytes>> {
+        loop {
+            match self.stored_or_fetched_here(index, options).await {
+                // it is the other core's block now
+                Err(Error::SessionMoved { .. }) => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn stored_or_fetched_here(&self, index: u64, options: GetOptions) -> Result<Option<Bytes>> {
         if let Some(block) = self.stored(index)? {
             if self.session.options.verify_reads.unwrap_or(false) {
                 self.verify_stored(index, &block).await?;
@@ -94,17 +104,21 @@ impl Hypercore {
     /// A block, if it is stored here.
     fn stored(&self, index: u64) -> Result<Option<Bytes>> {
         let Some(branch) = self.branch() else { return self.core().read_block(index) };
+        let core = branch.core();
         if let Some(block) = branch.read_block(index)? {
             return Ok(Some(block));
         }
         // a snapshot does not see what was fetched after it, but the log does
         self.check_snapshot(index)?;
         let block = if branch.is_snapshot() || index < branch.shared_length() {
-            self.core().read_block(index)?
+            core.read_block(index)?
         } else {
             None
         };
         self.check_snapshot(index)?;
+        if !core.is(branch.core()) {
+            return Err(Error::SessionMoved { discovery_key: *core.discovery_key() });
+        }
         Ok(block)
     }
 
@@ -129,6 +143,7 @@ impl Hypercore {
         if let Some(provider) = encryption.provider() {
             return provider.decrypt(index, block).await;
         }
+        encryption.check(self.key())?;
         let Some(cipher) = encryption.cipher(self.key(), self.core().is_compat()) else { return Ok(block) };
         cipher.open(index, &block).map(Bytes::from).map_err(|error| Error::Encryption {
             index,
@@ -177,6 +192,15 @@ impl Hypercore {
     /// # Errors
     /// As [`seek`](Self::seek).
     pub async fn seek_with(&self, bytes: u64, options: SeekOptions) -> Result<Option<(u64, u64)>> {
+        loop {
+            match self.seek_here(bytes, &options).await {
+                Err(Error::SessionMoved { .. }) => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn seek_here(&self, bytes: u64, options: &SeekOptions) -> Result<Option<(u64, u64)>> {
         self.check_open()?;
         let wait = options.wait.or(self.session.options.wait).unwrap_or(true);
         let timeout = options.timeout.or(self.session.options.timeout).flatten();
