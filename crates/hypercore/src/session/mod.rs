@@ -422,9 +422,12 @@ impl Hypercore {
         Ok(())
     }
 
-    /// The key pair that this session signs with.
+    /// The key pair that this session signs with. After a move it may be one that the other core does not know.
     fn key_pair(&self) -> Option<KeyPair> {
-        self.session.key_pair.read().clone().or_else(|| self.core().key_pair())
+        let chosen = self.session.key_pair.read().clone();
+        let core = self.core();
+        let chosen = chosen.filter(|pair| core.is(&self.session.opened_on) || core.is_signer(pair));
+        chosen.or_else(|| core.key_pair())
     }
 
     /// A wait for peers that ends with the session's closing, when it is moved, or after the timeout.
