@@ -57,32 +57,35 @@ impl Hypercore {
 
     async fn stored_or_fetched(&self, index: u64, options: GetOptions) -> Result<Option<Bytes>> {
         loop {
-            match self.stored_or_fetched_here(index, options).await {
+            match self.stored(index) {
+                Ok(Some(block)) => {
+                    if self.session.options.verify_reads.unwrap_or(false) {
+                        self.verify_stored(index, &block).await?;
+                    }
+                    return Ok(Some(block));
+                }
+                Ok(None) => {}
                 // it is the other core's block now
+                Err(Error::SessionMoved { .. }) => continue,
+                Err(error) => return Err(error),
+            }
+            if !options.wait.or(self.session.options.wait).unwrap_or(true) {
+                return Ok(None);
+            }
+            self.session.waits.fetch_add(1, Ordering::Relaxed);
+            if let Some(call) = &self.session.options.on_wait {
+                call(index);
+            }
+            let timeout = options.timeout.or(self.session.options.timeout).flatten();
+            match self.within(timeout, self.fetched(index)).await {
                 Err(Error::SessionMoved { .. }) => {}
-                done => return done,
+                fetched => {
+                    let block = fetched?;
+                    self.check_snapshot(index)?;
+                    return Ok(Some(block));
+                }
             }
         }
-    }
-
-    async fn stored_or_fetched_here(&self, index: u64, options: GetOptions) -> Result<Option<Bytes>> {
-        if let Some(block) = self.stored(index)? {
-            if self.session.options.verify_reads.unwrap_or(false) {
-                self.verify_stored(index, &block).await?;
-            }
-            return Ok(Some(block));
-        }
-        if !options.wait.or(self.session.options.wait).unwrap_or(true) {
-            return Ok(None);
-        }
-        self.session.waits.fetch_add(1, Ordering::Relaxed);
-        if let Some(call) = &self.session.options.on_wait {
-            call(index);
-        }
-        let timeout = options.timeout.or(self.session.options.timeout).flatten();
-        let block = self.within(timeout, self.fetched(index)).await?;
-        self.check_snapshot(index)?;
-        Ok(Some(block))
     }
 
     /// A block from peers, or from an append. If the log has it now, it is that one: a cut ends the wait.
