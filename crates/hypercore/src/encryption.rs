@@ -69,16 +69,31 @@ pub trait EncryptionProvider: Send + Sync + 'static {
 }
 
 /// The encryption of a session, with what follows from its key kept.
-#[derive(Default)]
 pub(crate) struct SessionEncryption {
     chosen: Option<Encryption>,
+    /// The core that it was chosen for.
+    core: Key,
     /// Made for a core of version 10, or for one that is not: which one it is may be learnt only with the first proof.
     cipher: Mutex<Option<(bool, Arc<BlockCipher>)>>,
 }
 
 impl SessionEncryption {
-    pub(crate) fn new(chosen: Option<Encryption>) -> Self {
-        Self { chosen, cipher: Mutex::default() }
+    pub(crate) fn new(chosen: Option<Encryption>, core: &Key) -> Self {
+        Self { chosen, core: *core, cipher: Mutex::default() }
+    }
+
+    /// Whether the key follows from that of a core, so that it is of no use for another one.
+    pub(crate) const fn is_bound(&self) -> bool {
+        matches!(self.chosen, Some(Encryption::Key(_)))
+    }
+
+    /// Fails if the session was moved to this core and its key is of no use there.
+    pub(crate) fn check(&self, core: &Key) -> Result<()> {
+        if !self.is_bound() || self.core == *core {
+            return Ok(());
+        }
+        let reason = "the session was moved: its key is of no use for the blocks of another core";
+        Err(crate::Error::Assertion(reason.into()))
     }
 
     pub(crate) const fn chosen(&self) -> Option<&Encryption> {

@@ -60,6 +60,12 @@ pub enum Error {
         /// The core.
         discovery_key: DiscoveryKey,
     },
+    /// The session was moved to another core meanwhile. Reads go on there by themselves.
+    #[error("the session was moved to another core{}", of(&Some(*.discovery_key)))]
+    SessionMoved {
+        /// The core that it left.
+        discovery_key: DiscoveryKey,
+    },
     /// The block is not here, and the caller said not to wait for peers.
     #[error("block {index} is not stored here{}", of(&Some(*.discovery_key)))]
     BlockNotAvailable {
@@ -201,6 +207,7 @@ impl Error {
             Self::StorageConflict { .. } | Self::InvalidManifest { .. } => "STORAGE_CONFLICT",
             Self::SessionNotWritable { .. } => "SESSION_NOT_WRITABLE",
             Self::SessionClosed { .. } => "SESSION_CLOSED",
+            Self::SessionMoved { .. } => "SESSION_MOVED",
             Self::BlockNotAvailable { .. } => "BLOCK_NOT_AVAILABLE",
             Self::RequestCancelled { .. } => "REQUEST_CANCELLED",
             Self::RequestTimeout { .. } => "REQUEST_TIMEOUT",
@@ -227,6 +234,7 @@ impl Error {
             | Self::InvalidManifest { discovery_key } => discovery_key.as_ref(),
             Self::SessionNotWritable { discovery_key }
             | Self::SessionClosed { discovery_key }
+            | Self::SessionMoved { discovery_key }
             | Self::BlockNotAvailable { discovery_key, .. }
             | Self::SnapshotNotAvailable { discovery_key, .. }
             | Self::InvalidOperation { discovery_key, .. }

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures_util::Stream;
-use hc_crypto::PublicKey;
+use hc_crypto::{Key, PublicKey};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -57,6 +57,12 @@ pub enum Event {
     PeerRemove {
         /// The peer's key on the connection.
         peer: PublicKey,
+    },
+    /// The session was moved to another core, see [`Hypercore::move_to`](crate::Hypercore::move_to). What follows is of that
+    /// one.
+    Migrate {
+        /// The key of the core that it is of now.
+        key: Key,
     },
     /// The manifest of a core that was opened by its key alone became known.
     Manifest,

@@ -27,6 +27,14 @@ export const operations = {
     const committed = await core(request).commit(session, { ...pick(request, ['length']), ...signing(request) })
     return committed ?? { length: null }
   },
+  // the session becomes one of another core
+  async 'core.moveTo'(request) {
+    const session = core(request)
+    await session.state.moveTo(core({ core: request.target }), needed(request, 'length', 'number'))
+  },
+  async 'core.copyPrologue'(request) {
+    await core(request).core.copyPrologue(core({ core: request.source }).state)
+  },
   'core.setKeyPair'(request) {
     core(request).setKeyPair(keyPair(request.keyPair))
   },
@@ -89,6 +97,7 @@ export const operations = {
     watched.on('append', () => tell('append', id, { length: watched.length }))
     watched.on('truncate', (ancestors, fork) => tell('truncate', id, { ancestors, fork }))
     watched.on('download', (index, byteLength) => tell('download', id, { index, byteLength }))
+    watched.on('migrate', (key) => tell('migrate', id, { key: hex(key) }))
     watched.on('upload', (index, byteLength) => tell('upload', id, { index, byteLength }))
     watched.on('remote-contiguous-length', (length) => tell('remote-contiguous-length', id, { length }))
     const plain = [

@@ -31,6 +31,7 @@ fn tell(core: u64, happened: &Event) {
         Event::Upload { index, byte_length, .. } => {
             event("upload", core, json!({ "index": index, "byteLength": byte_length }));
         }
+        Event::Migrate { key } => event("migrate", core, json!({ "key": hex::encode(key.as_bytes()) })),
         Event::PeerAdd { .. } => event("peer-add", core, json!({})),
         Event::PeerRemove { .. } => event("peer-remove", core, json!({})),
         Event::Manifest => event("manifest", core, json!({})),

@@ -33,6 +33,8 @@ pub(crate) async fn run(agent: &Agent, op: &str, fields: &Fields) -> Result {
         "core.state" => core::state(agent, fields),
         "core.session" => session::session(agent, fields).await,
         "core.commit" => session::commit(agent, fields).await,
+        "core.moveTo" => session::move_to(agent, fields).await,
+        "core.copyPrologue" => session::copy_prologue(agent, fields).await,
         "core.setKeyPair" => session::set_key_pair(agent, fields),
         "core.setManifest" => session::set_manifest(agent, fields).await,
         "core.setEncryption" => session::set_encryption(agent, fields),

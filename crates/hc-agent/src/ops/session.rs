@@ -43,6 +43,19 @@ pub(super) async fn commit(agent: &Agent, fields: &Fields) -> Result {
     ))
 }
 
+/// The session becomes one of another core.
+pub(super) async fn move_to(agent: &Agent, fields: &Fields) -> Result {
+    let target = agent.handles().cores.get("core", fields.uint("target")?)?;
+    agent.core(fields)?.move_to(&target, fields.uint("length")?).await?;
+    Ok(nothing())
+}
+
+pub(super) async fn copy_prologue(agent: &Agent, fields: &Fields) -> Result {
+    let source = agent.handles().cores.get("core", fields.uint("source")?)?;
+    agent.core(fields)?.copy_prologue(&source).await?;
+    Ok(nothing())
+}
+
 pub(super) fn set_key_pair(agent: &Agent, fields: &Fields) -> Result {
     agent.core(fields)?.set_key_pair(fields.key_pair("keyPair")?);
     Ok(nothing())

@@ -1,6 +1,6 @@
 //! Who may sign the core, and whether somebody signed two different logs with its key.
 
-use hc_crypto::{Manifest, Verifier};
+use hc_crypto::{KeyPair, Manifest, Verifier};
 use hc_replicator::{Input, Local};
 
 use super::Core;
@@ -35,6 +35,13 @@ impl Core {
     /// Who may sign the log, if that is known.
     pub(crate) fn verifier(&self) -> Option<Verifier> {
         self.0.state.read().verifier().cloned()
+    }
+
+    /// Whether this is one of those who may sign the log.
+    pub(crate) fn is_signer(&self, pair: &KeyPair) -> bool {
+        let verifier = self.verifier();
+        verifier
+            .is_some_and(|of| of.manifest().signers.iter().any(|signer| signer.public_key == pair.public()))
     }
 
     /// The beginning of the log that needs no signature, in blocks.

@@ -5,7 +5,7 @@
 //!
 //! Follows npm hypercore 11.37.1, `lib/session-state.js`.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -14,9 +14,11 @@ use hc_tree::bitfield::BitChange;
 use hc_tree::{LocalBitfield, TreeHead, head_at};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 
 use super::Core;
 use super::append::Blocks;
+use super::home::Home;
 use super::line::{Line, NodesOf, Planned, session_head};
 use super::state::{State, Status};
 use crate::events::{EVENT_BACKLOG, Event, Events};
@@ -25,7 +27,7 @@ use crate::{Error, Result};
 
 /// A log beside the public one.
 pub(crate) struct Branch {
-    core: Core,
+    home: Home,
     kind: Kind,
     now: RwLock<Now>,
     /// Held while a change is planned, written and taken over.
@@ -35,8 +37,6 @@ pub(crate) struct Branch {
     /// For atoms: what happened since the last flush.
     pending: Mutex<Pending>,
     events: broadcast::Sender<Event>,
-    /// Sessions that are open. A handle that was closed keeps the branch, but nobody may meet it there any more.
-    sessions: AtomicUsize,
 }
 
 /// What an atom did to a log since it was last flushed.
@@ -81,6 +81,16 @@ impl Branches {
         open.push(Arc::downgrade(branch));
     }
 
+    fn remove(&self, gone: &Arc<Branch>) {
+        self.0.lock().retain(|branch| !std::ptr::eq(branch.as_ptr(), Arc::as_ptr(gone)));
+    }
+
+    /// The named session that somebody has a handle of.
+    pub(super) fn named(&self, name: &str) -> Option<Arc<Branch>> {
+        let is = |branch: &Arc<Branch>| matches!(branch.kind(), Kind::Named(open) if open == name);
+        self.open().into_iter().find(is)
+    }
+
     fn open(&self) -> Vec<Arc<Branch>> {
         self.0.lock().iter().filter_map(Weak::upgrade).collect()
     }
@@ -101,7 +111,7 @@ impl Branch {
     fn new(core: &Core, kind: Kind, state: State, disk: CoreStorage) -> Arc<Self> {
         let still = state.head().length().min(core.status().length);
         let branch = Arc::new(Self {
-            core: core.clone(),
+            home: Home::new(core),
             kind,
             now: RwLock::new(Now { state, disk }),
             writer: Mutex::new(()),
@@ -111,18 +121,48 @@ impl Branch {
                 ..Pending::default()
             }),
             events: broadcast::Sender::new(EVENT_BACKLOG),
-            sessions: AtomicUsize::new(0),
         });
         core.0.branches.add(&branch);
         branch
     }
 
-    pub(crate) fn session_opened(&self) {
-        self.sessions.fetch_add(1, Ordering::AcqRel);
+    /// The core that this is a log of: for a named session, until it is moved to another one.
+    pub(crate) fn core(&self) -> &Core {
+        self.home.core()
     }
 
-    pub(crate) fn session_closed(&self) {
-        self.sessions.fetch_sub(1, Ordering::AcqRel);
+    /// Cancelled when the session is moved to another core than the one it is of now.
+    pub(crate) fn left(&self) -> &CancellationToken {
+        self.home.left()
+    }
+
+    pub(crate) fn session_opened(&self, weak: bool) {
+        self.home.session_opened(weak);
+    }
+
+    pub(crate) fn session_closed(&self, weak: bool) {
+        self.home.session_closed(weak);
+    }
+
+    /// Whether a session is open. A handle that was closed keeps the branch, but nobody may meet it there any more.
+    pub(super) fn has_sessions(&self) -> bool {
+        self.home.has_sessions()
+    }
+
+    /// Becomes a log of another core. Whoever calls holds the writers of both cores and of the branch.
+    pub(super) fn go_to(self: &Arc<Self>, core: &Core, there: Now) {
+        self.core().0.branches.remove(self);
+        core.0.branches.add(self);
+        let mut now = self.now.write();
+        *now = there;
+        // who reads from the new place finds the new core too
+        let left = self.home.go_to(core);
+        drop(now);
+        left.cancel();
+    }
+
+    pub(super) fn take_sessions_along(&self) {
+        self.home.take_sessions_along();
     }
 
     pub(crate) const fn kind(&self) -> &Kind {
@@ -151,7 +191,7 @@ impl Branch {
     }
 
     pub(crate) fn status(&self) -> Status {
-        let of_core = self.core.status();
+        let of_core = self.core().status();
         Status {
             contiguous_length: of_core.contiguous_length,
             remote_contiguous_length: of_core.remote_contiguous_length,
@@ -165,7 +205,7 @@ impl Branch {
             Kind::Snapshot(_) | Kind::Atomic => self.now.read().state.head().length(),
             Kind::Named(_) | Kind::AtomicNamed(_) => self.shared_length(),
         };
-        let signed = own.min(self.core.status().length);
+        let signed = own.min(self.core().status().length);
         if self.is_snapshot() { signed.min(self.still()) } else { signed }
     }
 
@@ -209,7 +249,7 @@ impl Branch {
         let writing = self.writer.lock();
         let status = self.status();
         let present = Appended { length: status.length, byte_length: status.byte_length };
-        if !asked.fits(status.length, status.fork, &self.core)? || asked.blocks.is_empty() {
+        if !asked.fits(status.length, status.fork, self.core())? || asked.blocks.is_empty() {
             return Ok(present);
         }
         let sealed = asked.sealed(status.length, self.encryption_fork());
@@ -225,19 +265,19 @@ impl Branch {
     /// other cipher text. An atom's are those of the log that it makes: Node takes the core's here too, and so encrypts what
     /// follows a cut with the nonces of what was cut away.
     pub(crate) fn encryption_fork(&self) -> u64 {
-        if self.is_public() { self.status().fork } else { self.core.status().fork }
+        if self.is_public() { self.status().fork } else { self.core().status().fork }
     }
 
     pub(super) fn plan<T>(&self, plan: impl FnOnce(Line<'_>) -> Result<T>) -> Result<T> {
         let now = self.now.read();
-        plan(Line { key: self.core.key(), state: &now.state, disk: &now.disk, public: self.is_public() })
+        plan(Line { key: self.core().key(), state: &now.state, disk: &now.disk, public: self.is_public() })
     }
 
     /// Writes a change and takes it over. Whoever calls holds the writer.
     pub(super) fn commit(&self, planned: Planned) -> Result<()> {
         let disk = self.disk();
         disk.commit(planned.write)?;
-        self.core.0.storage.committed();
+        self.core().0.storage.committed();
         if self.is_atomic() {
             let mut pending = self.pending.lock();
             pending.changed = true;
@@ -254,7 +294,7 @@ impl Branch {
 
     /// Whether the core was changed beside the atom.
     pub(super) fn was_overtaken(&self) -> bool {
-        self.pending.lock().seen != self.core.0.changes.load(Ordering::Acquire)
+        self.pending.lock().seen != self.core().0.changes.load(Ordering::Acquire)
     }
 
     /// Which blocks the atom stored and took away.
@@ -269,10 +309,10 @@ impl Branch {
 
     /// The atom was flushed: from here on it changes what is there now.
     pub(super) fn settle(&self) {
-        let seen = self.core.0.changes.load(Ordering::Acquire);
+        let seen = self.core().0.changes.load(Ordering::Acquire);
         *self.pending.lock() = Pending { seen, ..Pending::default() };
         if self.is_public() {
-            let state = self.core.0.state.read().clone();
+            let state = self.core().0.state.read().clone();
             self.now.write().state = state;
         }
     }
@@ -322,13 +362,13 @@ impl Branch {
         let fork = match fork {
             // nobody follows the forks of a named session
             Some(fork) if self.is_named() => fork,
-            fork => self.core.next_fork(present, fork)?,
+            fork => self.core().next_fork(present, fork)?,
         };
         let planned = self.plan(|line| line.truncate(length, fork, &signer.clone().into()))?;
         self.commit(planned)?;
         drop(writing);
         if let Kind::Named(name) = &self.kind {
-            self.core.0.branches.cut(length, Some(name));
+            self.core().0.branches.cut(length, Some(name));
         }
         self.tell(Event::Truncate { length, fork });
         Ok(())
@@ -347,20 +387,20 @@ impl Branch {
         let writing = self.writer.lock();
         let (before, shared) = (self.status(), self.shared_length());
         let fork = before.fork.saturating_add(u64::from(shared < before.length));
-        let of_core = self.core.head_at(None, length.min(self.core.status().length))?;
+        let of_core = self.core().head_at(None, length.min(self.core().status().length))?;
         if of_core.length() != length {
             let reason = format!("the log has {} blocks, not {length}", of_core.length());
-            return Err(Error::InvalidOperation { reason, discovery_key: *self.core.discovery_key() });
+            return Err(Error::InvalidOperation { reason, discovery_key: *self.core().discovery_key() });
         }
         let head = TreeHead::from_roots(fork, of_core.roots().to_vec())
             .map_err(|_| Error::Internal("the roots of a log are no roots"))?;
         let disk = self.disk();
-        let (after, dependency) = disk.caught_up(self.core.disk().pointers().data, length);
+        let (after, dependency) = disk.caught_up(self.core().disk().pointers().data, length);
         let timestamp = crate::now_millis();
         let mut write = disk.write();
         write.catch_up(&head, dependency, timestamp);
         disk.commit(write)?;
-        self.core.0.storage.committed();
+        self.core().0.storage.committed();
         let byte_length = head.byte_length();
         let committed = super::state::Committed {
             head: Some((head, Vec::new())),
@@ -385,7 +425,7 @@ impl Branch {
         let mut write = disk.write();
         write.user_data(name, value);
         disk.commit(write)?;
-        self.core.0.storage.committed();
+        self.core().0.storage.committed();
         Ok(())
     }
 }
@@ -403,10 +443,8 @@ impl Core {
     pub(crate) fn named(&self, from: Option<&Branch>, options: &NamedOptions) -> Result<Arc<Branch>> {
         let name = &options.name;
         let _writing = self.writing();
-        let open = self.0.branches.open();
-        let open = open.iter().find(|branch| matches!(&branch.kind, Kind::Named(open) if open == name));
-        let in_use = |open: &&Arc<Branch>| open.sessions.load(Ordering::Acquire) > 0;
-        if let Some(open) = open.filter(in_use).filter(|_| !options.overwrite) {
+        let open = self.0.branches.named(name);
+        if let Some(open) = open.as_ref().filter(|open| open.has_sessions() && !options.overwrite) {
             return Ok(Arc::clone(open));
         }
         let store = self.0.storage.store();
@@ -429,7 +467,7 @@ impl Core {
         if let Some(open) = open {
             // the name begins anew for everybody who has it open
             *open.now.write() = Now { state, disk };
-            return Ok(Arc::clone(open));
+            return Ok(open);
         }
         Ok(Branch::new(self, Kind::Named(name.clone()), state, disk))
     }

@@ -37,6 +37,9 @@ impl Core {
     pub(crate) fn commit(&self, session: &Branch, terms: &CommitTerms) -> Result<Option<Appended>> {
         let writing = self.writing();
         let giving = session.writer().lock();
+        if !session.core().is(self) {
+            return Err(Error::Assertion("a session can be committed only to the core that it is of".into()));
+        }
         let state = self.0.state.read();
         let planned = plan(&self.line(&state), session, terms)?;
         drop(state);

@@ -36,11 +36,11 @@ impl Member {
 
     /// Whether the log is still where the atom found it.
     fn check_parent(&self) -> Result<()> {
-        let pointers = match self.branch.kind() {
-            Kind::AtomicNamed(parent) => parent.disk().pointers(),
-            _ => self.core.0.disk.pointers(),
+        let (pointers, moved) = match self.branch.kind() {
+            Kind::AtomicNamed(parent) => (parent.disk().pointers(), !parent.core().is(&self.core)),
+            _ => (self.core.0.disk.pointers(), false),
         };
-        if pointers == self.branch.disk().pointers() && !self.core.is_closed() {
+        if pointers == self.branch.disk().pointers() && !moved && !self.core.is_closed() {
             return Ok(());
         }
         let reason = "the atom was made for another log than the one that is there now".into();

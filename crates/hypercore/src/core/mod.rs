@@ -4,7 +4,7 @@
 //! - [`line`](mod@line) works out what a change writes. [`append`], [`cut`] and [`commit`] make the owner's changes, [`apply`] takes
 //!   in proofs that peers send.
 //! - [`branch`] is a log beside the public one: a named session, a snapshot, what an atom makes; [`flush`](mod@flush) makes
-//!   an atom's changes everybody's.
+//!   an atom's changes everybody's, and [`moving`] makes a named session one of another core.
 //! - [`serve`] answers peers; [`hub`] joins the core to its [`Replicator`](hc_replicator::Replicator).
 //! - [`recovery`] is for a writer whose store was set back, [`repair`] for a core that lost roots, [`conflict`] for one whose
 //!   owner signed two logs.
@@ -23,10 +23,12 @@ mod conflict;
 mod cut;
 mod flush;
 mod group;
+mod home;
 mod hub;
 mod known_nodes;
 mod lifetime;
 mod line;
+mod moving;
 mod open;
 mod prologue;
 mod read;
@@ -104,6 +106,11 @@ impl Core {
     #[must_use]
     pub fn discovery_key(&self) -> &DiscoveryKey {
         &self.0.discovery_key
+    }
+
+    /// Whether this is the same open core.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     pub(crate) fn manifest(&self) -> Option<Manifest> {

@@ -73,11 +73,17 @@ impl State {
     /// A named session goes on from this log, whatever fork it was left on: so it can be committed. Its heads are stored with
     /// the signature of the log where it has the same length. As npm hypercore 11.37.1, `lib/session-state.js` (`createSession`).
     pub(super) fn beside(self, log: &Self) -> Result<Self> {
-        let head = TreeHead::from_roots(log.head.fork(), self.head.roots().to_vec());
-        let head = head.map_err(|_| Error::Internal("the roots of a log are no roots"))?;
-        let same = head.length() == log.head.length();
+        let beside = self.on_fork(log.head.fork())?;
+        let same = beside.head.length() == log.head.length();
         let signature = if same { log.signature.clone() } else { Vec::new() };
-        Ok(Self { head, signature, ..self })
+        Ok(Self { signature, ..beside })
+    }
+
+    /// The same blocks on another fork.
+    pub(super) fn on_fork(self, fork: u64) -> Result<Self> {
+        let head = TreeHead::from_roots(fork, self.head.roots().to_vec());
+        let head = head.map_err(|_| Error::Internal("the roots of a log are no roots"))?;
+        Ok(Self { head, ..self })
     }
 
     /// Without blocks. Roots may be missing where they can be repaired.

@@ -17,6 +17,7 @@
 //! | [`network`] | what is done with peers |
 //! | [`info`] | what is known of a core |
 //! | [`prologue`] | taking a log's fixed beginning from another log |
+//! | [`moving`] | moving a named session to another core |
 //! | [`lifetime`] | recovering, purging, compacting |
 //!
 //! Follows npm hypercore 11.37.1, `index.js`.
@@ -24,6 +25,7 @@
 mod info;
 mod lifetime;
 mod marks;
+mod moving;
 mod network;
 mod prologue;
 mod proofs;
@@ -71,8 +73,9 @@ pub struct Appended {
 
 /// One session: its defaults, and its share in keeping the core open.
 struct Session {
-    core: Core,
-    /// The log that this is a session of, if it is not the one that peers see.
+    /// The core that it was opened on.
+    opened_on: Core,
+    /// The log that this is a session of, if it is not the one that peers see. It knows which core it is of now.
     branch: Option<Arc<Branch>>,
     options: SessionOptions,
     key_pair: RwLock<Option<KeyPair>>,
@@ -93,12 +96,19 @@ impl Session {
         if first {
             self.cancelled.cancel();
             self.exclusive.lock().take();
-            if let Some(branch) = &self.branch {
-                branch.session_closed();
+            let weak = self.options.weak.unwrap_or(false);
+            match &self.branch {
+                Some(branch) => branch.session_closed(weak),
+                None => {
+                    self.opened_on.session_closed(weak);
+                }
             }
-            self.core.session_closed(self.options.weak.unwrap_or(false));
         }
         first
+    }
+
+    fn core(&self) -> &Core {
+        self.branch.as_ref().map_or(&self.opened_on, |branch| branch.core())
     }
 }
 
@@ -146,13 +156,15 @@ impl Hypercore {
         key_pair: Option<KeyPair>,
         exclusive: Option<OwnedMutexGuard<()>>,
     ) -> Self {
-        core.session_opened(options.weak.unwrap_or(false));
-        if let Some(branch) = &branch {
-            branch.session_opened();
+        let weak = options.weak.unwrap_or(false);
+        match &branch {
+            Some(branch) => branch.session_opened(weak),
+            None => core.session_opened(weak),
         }
-        let encryption = SessionEncryption::new(options.encryption.clone().flatten());
+        let of = branch.as_ref().map_or(&core, |branch| branch.core());
+        let encryption = SessionEncryption::new(options.encryption.clone().flatten(), of.key());
         let session = Session {
-            core,
+            opened_on: core,
             branch,
             options,
             key_pair: RwLock::new(key_pair),
@@ -218,10 +230,10 @@ impl Hypercore {
         self.branch().is_some_and(|branch| branch.is_snapshot())
     }
 
-    /// The core that this is a session of.
+    /// The core that this is a session of. That of a named session is another one once it was [moved](Self::move_to).
     #[must_use]
     pub fn core(&self) -> &Core {
-        &self.session.core
+        self.session.core()
     }
 
     /// The core's key: who has it can read the log and check every block of it.
@@ -357,7 +369,7 @@ impl Hypercore {
 
     /// Encrypts what this session appends from now on, and decrypts what it reads; or no longer does.
     pub fn set_encryption(&self, encryption: impl Into<Option<Encryption>>) {
-        *self.session.encryption.write() = Arc::new(SessionEncryption::new(encryption.into()));
+        *self.session.encryption.write() = Arc::new(SessionEncryption::new(encryption.into(), self.key()));
     }
 
     /// Stores who may sign this log, for a core of which only the key is known. Known already, nothing changes.
@@ -410,14 +422,24 @@ impl Hypercore {
         Ok(())
     }
 
-    /// The key pair that this session signs with.
+    /// The key pair that this session signs with. After a move it may be one that the other core does not know.
     fn key_pair(&self) -> Option<KeyPair> {
-        self.session.key_pair.read().clone().or_else(|| self.core().key_pair())
+        let chosen = self.session.key_pair.read().clone();
+        let core = self.core();
+        let chosen = chosen.filter(|pair| core.is(&self.session.opened_on) || core.is_signer(pair));
+        chosen.or_else(|| core.key_pair())
     }
 
-    /// A wait for peers that ends with the session's closing or after the timeout.
+    /// A wait for peers that ends with the session's closing, when it is moved, or after the timeout.
     async fn within<T>(&self, timeout: Option<Duration>, wait: impl Future<Output = Result<T>>) -> Result<T> {
         let discovery_key = *self.discovery_key();
+        let left = self.branch().map(|branch| branch.left());
+        let moved = async {
+            match left {
+                None => std::future::pending().await,
+                Some(left) => left.cancelled().await,
+            }
+        };
         let late = async {
             match timeout.filter(|timeout| !timeout.is_zero()) {
                 None => std::future::pending().await,
@@ -427,6 +449,7 @@ impl Hypercore {
         tokio::select! {
             biased;
             () = self.session.cancelled.cancelled() => Err(Error::RequestCancelled { discovery_key }),
+            () = moved => Err(Error::SessionMoved { discovery_key }),
             done = wait => done,
             () = late => Err(Error::RequestTimeout { discovery_key }),
         }

@@ -6,13 +6,11 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Hypercore;
-#[cfg(doc)]
-use crate::Error;
-use crate::Result;
 use crate::core::{Core, WantKind};
 use crate::download::{Download, DownloadOptions, block_range};
 use crate::options::UpdateOptions;
 use crate::replication::{OneCore, Replication, ReplicationBuilder, Role};
+use crate::{Error, Result};
 
 impl Hypercore {
     /// Learns of a longer log from peers: whether there was one. Does not wait for peers to appear, unless
@@ -38,7 +36,12 @@ impl Hypercore {
             return Ok(false);
         }
         let timeout = options.timeout.or(self.session.options.timeout).flatten();
-        self.within(timeout, self.core().fetch_upgrade()).await
+        loop {
+            match self.within(timeout, async { self.core().fetch_upgrade().await }).await {
+                Err(Error::SessionMoved { .. }) => {}
+                done => return done,
+            }
+        }
     }
 
     /// Says that peers are being looked for: until the guard is dropped, [`update`](Self::update) waits for one.

@@ -56,23 +56,36 @@ impl Hypercore {
     }
 
     async fn stored_or_fetched(&self, index: u64, options: GetOptions) -> Result<Option<Bytes>> {
-        if let Some(block) = self.stored(index)? {
-            if self.session.options.verify_reads.unwrap_or(false) {
-                self.verify_stored(index, &block).await?;
+        loop {
+            match self.stored(index) {
+                Ok(Some(block)) => {
+                    if self.session.options.verify_reads.unwrap_or(false) {
+                        self.verify_stored(index, &block).await?;
+                    }
+                    return Ok(Some(block));
+                }
+                Ok(None) => {}
+                // it is the other core's block now
+                Err(Error::SessionMoved { .. }) => continue,
+                Err(error) => return Err(error),
             }
-            return Ok(Some(block));
+            if !options.wait.or(self.session.options.wait).unwrap_or(true) {
+                return Ok(None);
+            }
+            self.session.waits.fetch_add(1, Ordering::Relaxed);
+            if let Some(call) = &self.session.options.on_wait {
+                call(index);
+            }
+            let timeout = options.timeout.or(self.session.options.timeout).flatten();
+            match self.within(timeout, self.fetched(index)).await {
+                Err(Error::SessionMoved { .. }) => {}
+                fetched => {
+                    let block = fetched?;
+                    self.check_snapshot(index)?;
+                    return Ok(Some(block));
+                }
+            }
         }
-        if !options.wait.or(self.session.options.wait).unwrap_or(true) {
-            return Ok(None);
-        }
-        self.session.waits.fetch_add(1, Ordering::Relaxed);
-        if let Some(call) = &self.session.options.on_wait {
-            call(index);
-        }
-        let timeout = options.timeout.or(self.session.options.timeout).flatten();
-        let block = self.within(timeout, self.fetched(index)).await?;
-        self.check_snapshot(index)?;
-        Ok(Some(block))
     }
 
     /// A block from peers, or from an append. If the log has it now, it is that one: a cut ends the wait.
@@ -94,17 +107,21 @@ impl Hypercore {
     /// A block, if it is stored here.
     fn stored(&self, index: u64) -> Result<Option<Bytes>> {
         let Some(branch) = self.branch() else { return self.core().read_block(index) };
+        let core = branch.core();
         if let Some(block) = branch.read_block(index)? {
             return Ok(Some(block));
         }
         // a snapshot does not see what was fetched after it, but the log does
         self.check_snapshot(index)?;
         let block = if branch.is_snapshot() || index < branch.shared_length() {
-            self.core().read_block(index)?
+            core.read_block(index)?
         } else {
             None
         };
         self.check_snapshot(index)?;
+        if !core.is(branch.core()) {
+            return Err(Error::SessionMoved { discovery_key: *core.discovery_key() });
+        }
         Ok(block)
     }
 
@@ -129,6 +146,7 @@ impl Hypercore {
         if let Some(provider) = encryption.provider() {
             return provider.decrypt(index, block).await;
         }
+        encryption.check(self.key())?;
         let Some(cipher) = encryption.cipher(self.key(), self.core().is_compat()) else { return Ok(block) };
         cipher.open(index, &block).map(Bytes::from).map_err(|error| Error::Encryption {
             index,
@@ -177,6 +195,15 @@ impl Hypercore {
     /// # Errors
     /// As [`seek`](Self::seek).
     pub async fn seek_with(&self, bytes: u64, options: SeekOptions) -> Result<Option<(u64, u64)>> {
+        loop {
+            match self.seek_here(bytes, &options).await {
+                Err(Error::SessionMoved { .. }) => {}
+                done => return done,
+            }
+        }
+    }
+
+    async fn seek_here(&self, bytes: u64, options: &SeekOptions) -> Result<Option<(u64, u64)>> {
         self.check_open()?;
         let wait = options.wait.or(self.session.options.wait).unwrap_or(true);
         let timeout = options.timeout.or(self.session.options.timeout).flatten();

@@ -58,6 +58,7 @@ impl Hypercore {
             self.core().recovered(self.session.options.timeout.flatten()).await?;
         }
         let encryption = self.session.encryption.read().clone();
+        encryption.check(self.key())?;
         let cipher = encryption.cipher(self.key(), self.core().is_compat());
         let expected = options.expected_length.map(|length| (length, None));
         let asked = Blocks { blocks, signer, cipher, max_length: options.max_length, expected };
