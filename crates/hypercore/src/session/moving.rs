@@ -7,8 +7,9 @@ use crate::{Error, Result};
 impl Hypercore {
     /// Makes this named session one of another core, whose log begins with the same blocks: as after
     /// [`copy_prologue`](Self::copy_prologue). It then has `length` blocks and goes on from there. All handles and sessions of
-    /// this name move along; snapshots that were made of it stay. Whoever listens is told the new key
-    /// ([`Event::Migrate`](crate::Event::Migrate)), and reads that wait go on to wait for the new core's peers.
+    /// this name move along. Whoever listens is told the new key ([`Event::Migrate`](crate::Event::Migrate)), and reads that
+    /// wait go on to wait for the new core's peers. Snapshots that were made of it stay with the old core, and so do downloads,
+    /// the guards of [`finding_peers`](Self::finding_peers), and the lock of an exclusive session until it closes.
     ///
     /// If the other core has a session of this name in its store, the session becomes that one, cut to the length.
     /// Otherwise it is made there. Either way the blocks up to the length, or up to the session's end if that comes first,
