@@ -3,16 +3,24 @@
 //! Follows npm hypercore-crypto 3.7.0, `index.js` (`keyPair`, `sign`, `verify`) and npm corestore 7.12.5, `index.js`
 //! (`createKeyPair`).
 
+use std::sync::{Arc, OnceLock};
+
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::fast_signing::FastKey;
 use crate::{Namespace, PublicKey, Signature, hash, namespace};
 
 /// A key pair that signs. The secret half is wiped from memory when the last copy is dropped, and never shown.
 #[derive(Clone)]
-pub struct KeyPair {
+pub struct KeyPair(Arc<Shared>);
+
+/// What copies of a key pair have together, so that there is one place to wipe.
+struct Shared {
     signing: SigningKey,
+    /// What signs in its place, once something was signed and if the processor can.
+    fast: OnceLock<Option<FastKey>>,
 }
 
 /// Bytes that are no key pair.
@@ -24,7 +32,7 @@ impl KeyPair {
     /// The key pair of a seed.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self { signing: SigningKey::from_bytes(seed) }
+        Self::from(SigningKey::from_bytes(seed))
     }
 
     /// The key pair of a secret key as Node stores it: the seed, then the public key.
@@ -32,7 +40,7 @@ impl KeyPair {
     /// # Errors
     /// If the two halves do not belong together.
     pub fn from_secret_key(secret: &[u8; 64]) -> Result<Self, KeyPairError> {
-        SigningKey::from_keypair_bytes(secret).map(|signing| Self { signing }).map_err(|_| KeyPairError)
+        SigningKey::from_keypair_bytes(secret).map(Self::from).map_err(|_| KeyPairError)
     }
 
     /// The key pair of a name in a Corestore with this primary key.
@@ -46,25 +54,38 @@ impl KeyPair {
     /// The public half.
     #[must_use]
     pub fn public(&self) -> PublicKey {
-        PublicKey::from(self.signing.verifying_key().to_bytes())
+        PublicKey::from(self.0.signing.verifying_key().to_bytes())
     }
 
     /// The seed.
     #[must_use]
     pub fn seed(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.signing.to_bytes())
+        Zeroizing::new(self.0.signing.to_bytes())
     }
 
     /// The secret key as Node stores it: the seed, then the public key.
     #[must_use]
     pub fn secret_bytes(&self) -> Zeroizing<[u8; 64]> {
-        Zeroizing::new(self.signing.to_keypair_bytes())
+        Zeroizing::new(self.0.signing.to_keypair_bytes())
     }
 
-    /// Signs a message.
+    /// Signs a message. Whatever signs, the signature is the same: that of RFC 8032.
     #[must_use]
     pub fn sign(&self, message: &[u8]) -> Signature {
-        Signature::from(self.signing.sign(message).to_bytes())
+        match self.0.fast.get_or_init(|| FastKey::new(&self.0.signing)) {
+            Some(fast) => fast.sign(message),
+            None => self.sign_portably(message),
+        }
+    }
+
+    fn sign_portably(&self, message: &[u8]) -> Signature {
+        Signature::from(self.0.signing.sign(message).to_bytes())
+    }
+}
+
+impl From<SigningKey> for KeyPair {
+    fn from(signing: SigningKey) -> Self {
+        Self(Arc::new(Shared { signing, fast: OnceLock::new() }))
     }
 }
 
@@ -87,7 +108,24 @@ impl PublicKey {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_signature_is_the_same_on_every_processor(
+            seed: [u8; 32],
+            message in prop::collection::vec(any::<u8>(), 0..400),
+        ) {
+            let pair = KeyPair::from_seed(&seed);
+            let signature = pair.sign(&message);
+            prop_assert_eq!(signature, pair.sign_portably(&message));
+            // and again, now that what signs is made
+            prop_assert_eq!(pair.clone().sign(&message), signature);
+            prop_assert!(pair.public().verify(&message, &signature));
+        }
+    }
 
     #[test]
     fn a_signature_holds_for_its_message_and_key_only() {

@@ -17,6 +17,7 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used))]
 
 pub mod encryption;
+mod fast_signing;
 pub mod hash;
 pub mod key_pair;
 pub mod keys;

@@ -117,6 +117,11 @@ impl Core {
         self.0.state.read().manifest().cloned()
     }
 
+    /// Whether it is known who may sign the log.
+    pub(crate) fn has_manifest(&self) -> bool {
+        self.0.state.read().verifier().is_some()
+    }
+
     pub(crate) fn key_pair(&self) -> Option<KeyPair> {
         self.0.state.read().key_pair().cloned()
     }

@@ -314,7 +314,7 @@ impl Hypercore {
     #[must_use]
     pub fn padding(&self) -> u64 {
         let core = self.core();
-        if core.manifest().is_none() {
+        if !core.has_manifest() {
             return 0;
         }
         self.session.encryption.read().padding(core.key(), core.is_compat())
