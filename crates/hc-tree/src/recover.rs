@@ -93,8 +93,7 @@ impl StoredHead<'_> {
         if head.hash() != self.root_hash {
             return Err(ProofError::Roots.into());
         }
-        let signed = verifier.verify(&self.root_hash, self.length, self.fork, self.signature);
-        signed.map_err(ProofError::Signature)?;
+        verifier.verify_head(&head, self.signature).map_err(ProofError::Signature)?;
         Ok(Recovered { head, nodes })
     }
 }

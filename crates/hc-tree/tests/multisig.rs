@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use compact_encoding::{Decode, Encode};
 use hc_crypto::multisig::{MultiSignature, PatchNode, signable_length};
 use hc_crypto::{KeyPair, Manifest, PartialSignature, Signer, Verifier, VerifyError};
-use hc_tree::{Batch, Node, TreeHead, patch_nodes};
+use hc_tree::{Batch, Node, NodeReader, Proof, ProofError, StoredHead, TreeHead, UpgradeProof, patch_nodes};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -66,6 +66,37 @@ fn g11_g13_signatures_over_several_lengths_are_put_together_as_in_node() {
         assert_eq!(hex::encode(&signature), vector["signature"].as_str().unwrap(), "{}", vector["lengths"]);
         assert_eq!(vector["valid"], true);
         assert_eq!(verifier.verify_head(&log(fork, length).0, &signature), Ok(()), "{}", vector["lengths"]);
+    }
+}
+
+/// A log none of whose nodes are stored.
+struct Nothing;
+
+impl NodeReader for Nothing {
+    type Error = ProofError;
+
+    fn node(&self, _: u64) -> Result<Option<Node>, ProofError> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn regression_roots_of_a_log_whose_signers_had_longer_ones_come_back() {
+    for vector in vectors("assembled") {
+        let (length, fork, signature) =
+            (number(&vector["length"]), number(&vector["fork"]), unhex(&vector["signature"]));
+        let head = log(fork, length).0;
+        let upgrade = UpgradeProof {
+            start: 0,
+            length,
+            nodes: head.roots().to_vec(),
+            additional_nodes: Vec::new(),
+            signature: Vec::new(),
+        };
+        let proof = Proof { fork, upgrade: Some(upgrade), ..Proof::default() };
+        let stored = StoredHead { fork, length, root_hash: head.hash(), signature: &signature };
+        let recovered = stored.recover(&proof, &verifier(&vector), &Nothing).unwrap();
+        assert_eq!(recovered.head(), &head, "{}", vector["lengths"]);
     }
 }
 
