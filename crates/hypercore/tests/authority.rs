@@ -229,6 +229,20 @@ async fn g13_signers_of_other_lengths_sign_what_all_of_them_have() {
 }
 
 #[tokio::test]
+async fn regression_an_audit_takes_the_signature_of_signers_of_other_lengths() {
+    let (quorum, dir) = (Quorum::new(true), tempfile::tempdir().unwrap());
+    let open = || Hypercore::builder().manifest(quorum.manifest.clone()).open(dir.path());
+    let core = open().await.unwrap();
+    let parts = [quorum.part(2, 5, 9).await, quorum.part(3, 5, 5).await];
+    core.append_with(numbers(0..5), signed(quorum.verifier.assemble(&parts).unwrap())).await.unwrap();
+    core.close().await.unwrap();
+    let storage = Storage::open(dir.path(), StorageOptions::default()).await.unwrap();
+    assert_eq!(storage.audit(None).await.unwrap().findings, []);
+    storage.close().await.unwrap();
+    assert_eq!(texts(&open().await.unwrap()).await, numbers(0..5));
+}
+
+#[tokio::test]
 async fn g14_overlapping_appends_of_several_signers_converge() {
     let quorum = Quorum::new(false);
     let (one, other) = (quorum.open().await, quorum.open().await);

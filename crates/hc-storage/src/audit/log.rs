@@ -130,7 +130,7 @@ impl Log<'_> {
             return;
         }
         let signature = record.signature.as_deref().unwrap_or_default();
-        if let Err(error) = verifier.verify(&record.root_hash, record.length, record.fork, signature) {
+        if let Err(error) = verifier.verify_head(&self.head, signature) {
             let fault = Fault::Signature { length: record.length, reason: error.to_string() };
             self.report.find(self.of, fault);
         }
