@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use rocksdb::{ColumnFamily, DB, ReadOptions};
 
 use crate::device_file::DeviceFile;
-use crate::options::{self, COLUMN_FAMILY};
+use crate::options::{self, COLUMN_FAMILY, INDEX_IN_PARTS, Tables, WHOLE_INDEX_BYTES};
 use crate::snapshot::Snapshot;
 use crate::{seal, session_id};
 
@@ -44,6 +44,8 @@ struct Open {
     /// Options of reading one value: made once, since each is an allocation.
     point: ReadOptions,
     _device: Option<DeviceFile>,
+    /// Bytes that the tables have, or will have: they say when an index is better kept in parts.
+    bytes: AtomicU64,
     /// For a follower: what the directory looked like when it was opened.
     seen: Option<Looks>,
 }
@@ -127,16 +129,33 @@ impl RocksKv {
 }
 
 impl Open {
+    fn over(db: DB, device: Option<DeviceFile>, tables: Tables) -> Self {
+        let (db, point, bytes) = (Arc::new(db), ReadOptions::default(), AtomicU64::new(tables.bytes));
+        Self { db, point, _device: device, bytes, seen: None }
+    }
+
+    /// Counts what is written. The tables of a store that has become large get their index in parts.
+    fn grown(&self, by: usize) {
+        let by = u64::try_from(by).unwrap_or(u64::MAX);
+        let before = self.bytes.fetch_add(by, Ordering::Relaxed);
+        let passed = WHOLE_INDEX_BYTES.checked_sub(before).is_some_and(|left| left > 0 && left <= by);
+        if let (true, Ok(family)) = (passed, family(&self.db)) {
+            // where it fails, reading takes more memory
+            let _ = self.db.set_options_cf(family, &INDEX_IN_PARTS);
+        }
+    }
+
     fn for_reading(dir: &Path) -> Result<Self> {
         refuse_older(dir)?;
         seal::check(dir)?;
-        let mut database = options::database();
+        let tables = Tables::of(&dir.join("db"));
+        let mut database = options::database(tables);
         database.create_if_missing(false);
         database.create_missing_column_families(false);
-        let families = options::column_families();
+        let families = options::column_families(tables);
         let db = DB::open_cf_descriptors_read_only(&database, dir.join("db"), families, false);
         let db = db.map_err(|error| StorageError::io("opening the database for reading", error))?;
-        Ok(Self { db: Arc::new(db), point: ReadOptions::default(), _device: None, seen: None })
+        Ok(Self::over(db, None, tables))
     }
 
     /// While another process writes, files may go between two looks at the folder: then it is looked at again.
@@ -170,9 +189,11 @@ impl Open {
             seal::check(dir)?;
         }
         session_id::renew(&path)?;
-        let db = DB::open_cf_descriptors(&options::database(), &path, options::column_families());
+        let tables = Tables::of(&path);
+        let families = options::column_families(tables);
+        let db = DB::open_cf_descriptors(&options::database(tables), &path, families);
         let db = db.map_err(|error| StorageError::io("opening the database", error))?;
-        Ok(Self { db: Arc::new(db), point: ReadOptions::default(), _device: Some(device), seen: None })
+        Ok(Self::over(db, Some(device), tables))
     }
 }
 
@@ -306,22 +327,25 @@ impl Kv for RocksKv {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(StorageError::Poisoned);
         }
-        self.with(|db, family| {
-            let bytes = batch.ops().iter().map(bytes_of).sum();
-            let mut writes = rocksdb::WriteBatch::with_capacity_bytes(bytes);
-            for op in batch.ops() {
-                match op {
-                    Op::Put(key, value) => writes.put_cf(family, key, value),
-                    Op::Delete(key) => writes.delete_cf(family, key),
-                    Op::DeleteRange(start, end) if start < end => writes.delete_range_cf(family, start, end),
-                    Op::DeleteRange(..) => {}
-                }
+        let open = self.open.read();
+        let open = open.as_ref().ok_or(StorageError::Closed)?;
+        let family = family(&open.db)?;
+        let bytes = batch.ops().iter().map(bytes_of).sum();
+        let mut writes = rocksdb::WriteBatch::with_capacity_bytes(bytes);
+        for op in batch.ops() {
+            match op {
+                Op::Put(key, value) => writes.put_cf(family, key, value),
+                Op::Delete(key) => writes.delete_cf(family, key),
+                Op::DeleteRange(start, end) if start < end => writes.delete_range_cf(family, start, end),
+                Op::DeleteRange(..) => {}
             }
-            db.write(writes).map_err(|error| {
-                self.failed.store(true, Ordering::Release);
-                writing(error)
-            })
-        })
+        }
+        open.db.write(writes).map_err(|error| {
+            self.failed.store(true, Ordering::Release);
+            writing(error)
+        })?;
+        open.grown(bytes);
+        Ok(())
     }
 
     fn sync(&self) -> Result<()> {

@@ -6,6 +6,11 @@
 //! Follows npm hypercore-storage 3.3.1, `index.js` (`createColumnFamily`), and npm rocksdb-native 3.18.1, `lib/state.js` and
 //! `lib/column-family.js`.
 
+use std::path::Path;
+
+use nix::dir::Dir;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, BlockBasedTablePinningTier, Cache, ColumnFamilyDescriptor,
     DBCompressionType, DBRecoveryMode, Options,
@@ -20,44 +25,100 @@ const DEFAULT: &str = "default";
 const CACHE_BYTES: usize = 32 << 20;
 /// What is kept is mostly blocks of tables of this size. Smaller ones than Node's: a read at random brings one into memory.
 const TABLE_BLOCK_BYTES: usize = 4096;
-/// Threads that open tables when the database is opened. Each is started for it, so few.
-const OPENING_THREADS: i32 = 2;
+/// Up to this many bytes of tables, each table has its index and its filter in one piece, which is read once and kept: a read
+/// then looks for nothing but the block. These take about a hundredth of the tables. Beyond it they come in parts.
+pub(crate) const WHOLE_INDEX_BYTES: u64 = 256 << 20;
+/// What tells a database that is open to write its further tables with an index in parts.
+pub(crate) const INDEX_IN_PARTS: [(&str, &str); 1] =
+    [("block_based_table_factory", "{index_type=kTwoLevelIndexSearch;partition_filters=true}")];
+/// A thread that opens tables when the database is opened is started for it, so it must have some to open.
+const TABLES_PER_OPENING_THREAD: usize = 4;
+/// Never more such threads.
+const MAX_OPENING_THREADS: usize = 8;
+/// Node's number of jobs in the background. Each has a thread, which is started when the first database is opened: no more
+/// than there are processors for.
+const MAX_BACKGROUND_JOBS: usize = 6;
 /// Values from this size on go to blob files.
 const MIN_BLOB_SIZE: u64 = 4096;
 /// Blob files are no longer than this.
 const BLOB_FILE_BYTES: u64 = 256 << 20;
 
-pub(crate) fn database() -> Options {
+/// The tables of a database.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tables {
+    count: usize,
+    pub(crate) bytes: u64,
+}
+
+impl Tables {
+    /// Those in a folder. What cannot be read is not counted: it only says what is quicker.
+    pub(crate) fn of(db: &Path) -> Self {
+        let mut tables = Self::default();
+        // not with the standard library: it panics if the folder cannot be closed
+        let Ok(mut folder) =
+            Dir::open(db, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+        else {
+            return tables;
+        };
+        for file in folder.iter().flatten() {
+            let name = file.file_name().to_string_lossy().into_owned();
+            if Path::new(&name).extension().is_some_and(|ending| ending == "sst") {
+                tables.count += 1;
+                tables.bytes += std::fs::metadata(db.join(name)).map_or(0, |metadata| metadata.len());
+            }
+        }
+        tables
+    }
+
+    pub(crate) const fn want_index_in_parts(self) -> bool {
+        self.bytes >= WHOLE_INDEX_BYTES
+    }
+
+    /// How many threads open them. A `c_int`.
+    fn opening_threads(self) -> i32 {
+        let threads = self.count.div_ceil(TABLES_PER_OPENING_THREAD).clamp(1, MAX_OPENING_THREADS);
+        i32::try_from(threads).unwrap_or(1)
+    }
+}
+
+/// A `c_int`.
+fn background_jobs() -> i32 {
+    // one writes tables, the others merge them
+    const MIN: usize = 2;
+    let processors = std::thread::available_parallelism().map_or(MAX_BACKGROUND_JOBS, usize::from);
+    i32::try_from(processors.clamp(MIN, MAX_BACKGROUND_JOBS)).unwrap_or(2)
+}
+
+pub(crate) fn database(tables: Tables) -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
-    options.set_max_background_jobs(6);
+    options.set_max_background_jobs(background_jobs());
     options.set_bytes_per_sync(1 << 20);
     options.set_max_open_files(-1);
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     // opening waits for neither of these: files that are no longer needed go later, statistics are not read
     options.set_avoid_unnecessary_blocking_io(true);
     options.set_skip_stats_update_on_db_open(true);
-    options.set_max_file_opening_threads(OPENING_THREADS);
+    options.set_max_file_opening_threads(tables.opening_threads());
     // Node leaves its logs to RocksDB's defaults, which keep a thousand old ones
     options.set_keep_log_file_num(4);
     options
 }
 
-pub(crate) fn column_families() -> Vec<ColumnFamilyDescriptor> {
-    // of the caches that RocksDB has, the one whose reads take no lock
-    let cache = Cache::new_hyper_clock_cache(CACHE_BYTES, TABLE_BLOCK_BYTES);
-    let mut corestore = family(&cache);
+pub(crate) fn column_families(tables: Tables) -> Vec<ColumnFamilyDescriptor> {
+    // of the caches that RocksDB has, one whose reads take no lock; with no size of its entries given, its table grows with them
+    let cache = Cache::new_hyper_clock_cache(CACHE_BYTES, 0);
+    // a copy costs much less than another set of options
+    let default = family(&cache, tables.want_index_in_parts());
+    let mut corestore = default.clone();
     corestore.set_enable_blob_files(true);
     corestore.set_min_blob_size(MIN_BLOB_SIZE);
     corestore.set_blob_file_size(BLOB_FILE_BYTES);
-    vec![
-        ColumnFamilyDescriptor::new(DEFAULT, family(&cache)),
-        ColumnFamilyDescriptor::new(COLUMN_FAMILY, corestore),
-    ]
+    vec![ColumnFamilyDescriptor::new(DEFAULT, default), ColumnFamilyDescriptor::new(COLUMN_FAMILY, corestore)]
 }
 
-fn family(cache: &Cache) -> Options {
+fn family(cache: &Cache, index_in_parts: bool) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
     table.set_block_size(TABLE_BLOCK_BYTES);
@@ -65,9 +126,11 @@ fn family(cache: &Cache) -> Options {
     table.set_format_version(6);
     table.set_bloom_filter(10.0, false);
     table.set_optimize_filters_for_memory(false);
-    // the index of a long log is many times the cache: in parts, a read needs only one of them
-    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
-    table.set_partition_filters(true);
+    if index_in_parts {
+        // the index of a long log is many times the cache: in parts, a read needs only one of them
+        table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+        table.set_partition_filters(true);
+    }
     table.set_top_level_index_pinning_tier(BlockBasedTablePinningTier::All);
     table.set_partition_pinning_tier(BlockBasedTablePinningTier::None);
     table.set_unpartitioned_pinning_tier(BlockBasedTablePinningTier::All);
