@@ -149,10 +149,9 @@ impl Open {
         refuse_older(dir)?;
         seal::check(dir)?;
         let tables = Tables::of(&dir.join("db"));
-        let mut database = options::database(tables);
+        let (mut database, families) = options::of(tables);
         database.create_if_missing(false);
         database.create_missing_column_families(false);
-        let families = options::column_families(tables);
         let db = DB::open_cf_descriptors_read_only(&database, dir.join("db"), families, false);
         let db = db.map_err(|error| StorageError::io("opening the database for reading", error))?;
         Ok(Self::over(db, None, tables))
@@ -190,8 +189,8 @@ impl Open {
         }
         session_id::renew(&path)?;
         let tables = Tables::of(&path);
-        let families = options::column_families(tables);
-        let db = DB::open_cf_descriptors(&options::database(tables), &path, families);
+        let (database, families) = options::of(tables);
+        let db = DB::open_cf_descriptors(&database, &path, families);
         let db = db.map_err(|error| StorageError::io("opening the database", error))?;
         Ok(Self::over(db, Some(device), tables))
     }

@@ -89,8 +89,15 @@ fn background_jobs() -> i32 {
     i32::try_from(processors.clamp(MIN, MAX_BACKGROUND_JOBS)).unwrap_or(2)
 }
 
-pub(crate) fn database(tables: Tables) -> Options {
-    let mut options = Options::default();
+/// The options of a database with these tables, and those of its column families.
+pub(crate) fn of(tables: Tables) -> (Options, Vec<ColumnFamilyDescriptor>) {
+    // RocksDB makes a cache for each set of options that it fills itself, and none for a copy
+    let new = Options::default();
+    let families = column_families(new.clone(), tables);
+    (database(new, tables), families)
+}
+
+fn database(mut options: Options, tables: Tables) -> Options {
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_max_background_jobs(background_jobs());
@@ -106,11 +113,10 @@ pub(crate) fn database(tables: Tables) -> Options {
     options
 }
 
-pub(crate) fn column_families(tables: Tables) -> Vec<ColumnFamilyDescriptor> {
+fn column_families(new: Options, tables: Tables) -> Vec<ColumnFamilyDescriptor> {
     // of the caches that RocksDB has, one whose reads take no lock; with no size of its entries given, its table grows with them
     let cache = Cache::new_hyper_clock_cache(CACHE_BYTES, 0);
-    // a copy costs much less than another set of options
-    let default = family(&cache, tables.want_index_in_parts());
+    let default = family(new, &cache, tables.want_index_in_parts());
     let mut corestore = default.clone();
     corestore.set_enable_blob_files(true);
     corestore.set_min_blob_size(MIN_BLOB_SIZE);
@@ -118,7 +124,7 @@ pub(crate) fn column_families(tables: Tables) -> Vec<ColumnFamilyDescriptor> {
     vec![ColumnFamilyDescriptor::new(DEFAULT, default), ColumnFamilyDescriptor::new(COLUMN_FAMILY, corestore)]
 }
 
-fn family(cache: &Cache, index_in_parts: bool) -> Options {
+fn family(mut options: Options, cache: &Cache, index_in_parts: bool) -> Options {
     let mut table = BlockBasedOptions::default();
     table.set_block_cache(cache);
     table.set_block_size(TABLE_BLOCK_BYTES);
@@ -134,7 +140,6 @@ fn family(cache: &Cache, index_in_parts: bool) -> Options {
     table.set_top_level_index_pinning_tier(BlockBasedTablePinningTier::All);
     table.set_partition_pinning_tier(BlockBasedTablePinningTier::None);
     table.set_unpartitioned_pinning_tier(BlockBasedTablePinningTier::All);
-    let mut options = Options::default();
     options.set_block_based_table_factory(&table);
     // what is read is nearly always there: filters of the last level, which holds most of a store, would only take memory
     options.set_optimize_filters_for_hits(true);
