@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -17,8 +17,9 @@ use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use rocksdb::{ColumnFamily, DB, ReadOptions};
 
 use crate::device_file::DeviceFile;
-use crate::options::{self, COLUMN_FAMILY, INDEX_IN_PARTS, Tables, WHOLE_INDEX_BYTES};
+use crate::options::{self, COLUMN_FAMILY};
 use crate::snapshot::Snapshot;
+use crate::tables::{Growth, Tables};
 use crate::{seal, session_id};
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -44,8 +45,7 @@ struct Open {
     /// Options of reading one value: made once, since each is an allocation.
     point: ReadOptions,
     _device: Option<DeviceFile>,
-    /// Bytes that the tables have, or will have: they say when an index is better kept in parts.
-    bytes: AtomicU64,
+    growth: Growth,
     /// For a follower: what the directory looked like when it was opened.
     seen: Option<Looks>,
 }
@@ -130,18 +130,12 @@ impl RocksKv {
 
 impl Open {
     fn over(db: DB, device: Option<DeviceFile>, tables: Tables) -> Self {
-        let (db, point, bytes) = (Arc::new(db), ReadOptions::default(), AtomicU64::new(tables.bytes));
-        Self { db, point, _device: device, bytes, seen: None }
-    }
-
-    /// Counts what is written. The tables of a store that has become large get their index in parts.
-    fn grown(&self, by: usize) {
-        let by = u64::try_from(by).unwrap_or(u64::MAX);
-        let before = self.bytes.fetch_add(by, Ordering::Relaxed);
-        let passed = WHOLE_INDEX_BYTES.checked_sub(before).is_some_and(|left| left > 0 && left <= by);
-        if let (true, Ok(family)) = (passed, family(&self.db)) {
-            // where it fails, reading takes more memory
-            let _ = self.db.set_options_cf(family, &INDEX_IN_PARTS);
+        Self {
+            db: Arc::new(db),
+            point: ReadOptions::default(),
+            _device: device,
+            growth: Growth::from(tables),
+            seen: None,
         }
     }
 
@@ -343,7 +337,7 @@ impl Kv for RocksKv {
             self.failed.store(true, Ordering::Release);
             writing(error)
         })?;
-        open.grown(bytes);
+        open.growth.by(bytes, &open.db, family);
         Ok(())
     }
 

@@ -6,35 +6,22 @@
 //! Follows npm hypercore-storage 3.3.1, `index.js` (`createColumnFamily`), and npm rocksdb-native 3.18.1, `lib/state.js` and
 //! `lib/column-family.js`.
 
-use std::path::Path;
-
-use nix::dir::Dir;
-use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, BlockBasedTablePinningTier, Cache, ColumnFamilyDescriptor,
     DBCompressionType, DBRecoveryMode, Options,
 };
+
+use crate::tables::Tables;
 
 /// The column family that holds all of a store.
 pub(crate) const COLUMN_FAMILY: &str = "corestore";
 /// RocksDB makes this one by itself; Node opens it and keeps it empty.
 const DEFAULT: &str = "default";
 
-/// Blocks of tables that are kept in memory, for the whole database.
-const CACHE_BYTES: usize = 32 << 20;
+/// Blocks of tables that are kept in memory, for the whole database: so many once they have been read, none before.
+const CACHE_BYTES: usize = 64 << 20;
 /// What is kept is mostly blocks of tables of this size. Smaller ones than Node's: a read at random brings one into memory.
 const TABLE_BLOCK_BYTES: usize = 4096;
-/// Up to this many bytes of tables, each table has its index and its filter in one piece, which is read once and kept: a read
-/// then looks for nothing but the block. These take about a hundredth of the tables. Beyond it they come in parts.
-pub(crate) const WHOLE_INDEX_BYTES: u64 = 256 << 20;
-/// What tells a database that is open to write its further tables with an index in parts.
-pub(crate) const INDEX_IN_PARTS: [(&str, &str); 1] =
-    [("block_based_table_factory", "{index_type=kTwoLevelIndexSearch;partition_filters=true}")];
-/// A thread that opens tables when the database is opened is started for it, so it must have some to open.
-const TABLES_PER_OPENING_THREAD: usize = 4;
-/// Never more such threads.
-const MAX_OPENING_THREADS: usize = 8;
 /// Node's number of jobs in the background. Each has a thread, which is started when the first database is opened: no more
 /// than there are processors for.
 const MAX_BACKGROUND_JOBS: usize = 6;
@@ -42,44 +29,6 @@ const MAX_BACKGROUND_JOBS: usize = 6;
 const MIN_BLOB_SIZE: u64 = 4096;
 /// Blob files are no longer than this.
 const BLOB_FILE_BYTES: u64 = 256 << 20;
-
-/// The tables of a database.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Tables {
-    count: usize,
-    pub(crate) bytes: u64,
-}
-
-impl Tables {
-    /// Those in a folder. What cannot be read is not counted: it only says what is quicker.
-    pub(crate) fn of(db: &Path) -> Self {
-        let mut tables = Self::default();
-        // not with the standard library: it panics if the folder cannot be closed
-        let Ok(mut folder) =
-            Dir::open(db, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
-        else {
-            return tables;
-        };
-        for file in folder.iter().flatten() {
-            let name = file.file_name().to_string_lossy().into_owned();
-            if Path::new(&name).extension().is_some_and(|ending| ending == "sst") {
-                tables.count += 1;
-                tables.bytes += std::fs::metadata(db.join(name)).map_or(0, |metadata| metadata.len());
-            }
-        }
-        tables
-    }
-
-    pub(crate) const fn want_index_in_parts(self) -> bool {
-        self.bytes >= WHOLE_INDEX_BYTES
-    }
-
-    /// How many threads open them. A `c_int`.
-    fn opening_threads(self) -> i32 {
-        let threads = self.count.div_ceil(TABLES_PER_OPENING_THREAD).clamp(1, MAX_OPENING_THREADS);
-        i32::try_from(threads).unwrap_or(1)
-    }
-}
 
 /// A `c_int`.
 fn background_jobs() -> i32 {
