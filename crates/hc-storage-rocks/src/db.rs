@@ -19,6 +19,7 @@ use rocksdb::{ColumnFamily, DB, ReadOptions};
 use crate::device_file::DeviceFile;
 use crate::options::{self, COLUMN_FAMILY};
 use crate::snapshot::Snapshot;
+use crate::tables::{Growth, Tables};
 use crate::{seal, session_id};
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -44,6 +45,7 @@ struct Open {
     /// Options of reading one value: made once, since each is an allocation.
     point: ReadOptions,
     _device: Option<DeviceFile>,
+    growth: Growth,
     /// For a follower: what the directory looked like when it was opened.
     seen: Option<Looks>,
 }
@@ -127,16 +129,26 @@ impl RocksKv {
 }
 
 impl Open {
+    fn over(db: DB, device: Option<DeviceFile>, tables: Tables) -> Self {
+        Self {
+            db: Arc::new(db),
+            point: ReadOptions::default(),
+            _device: device,
+            growth: Growth::from(tables),
+            seen: None,
+        }
+    }
+
     fn for_reading(dir: &Path) -> Result<Self> {
         refuse_older(dir)?;
         seal::check(dir)?;
-        let mut database = options::database();
+        let tables = Tables::of(&dir.join("db"));
+        let (mut database, families) = options::of(tables);
         database.create_if_missing(false);
         database.create_missing_column_families(false);
-        let families = options::column_families();
         let db = DB::open_cf_descriptors_read_only(&database, dir.join("db"), families, false);
         let db = db.map_err(|error| StorageError::io("opening the database for reading", error))?;
-        Ok(Self { db: Arc::new(db), point: ReadOptions::default(), _device: None, seen: None })
+        Ok(Self::over(db, None, tables))
     }
 
     /// While another process writes, files may go between two looks at the folder: then it is looked at again.
@@ -170,9 +182,11 @@ impl Open {
             seal::check(dir)?;
         }
         session_id::renew(&path)?;
-        let db = DB::open_cf_descriptors(&options::database(), &path, options::column_families());
+        let tables = Tables::of(&path);
+        let (database, families) = options::of(tables);
+        let db = DB::open_cf_descriptors(&database, &path, families);
         let db = db.map_err(|error| StorageError::io("opening the database", error))?;
-        Ok(Self { db: Arc::new(db), point: ReadOptions::default(), _device: Some(device), seen: None })
+        Ok(Self::over(db, Some(device), tables))
     }
 }
 
@@ -306,22 +320,25 @@ impl Kv for RocksKv {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(StorageError::Poisoned);
         }
-        self.with(|db, family| {
-            let bytes = batch.ops().iter().map(bytes_of).sum();
-            let mut writes = rocksdb::WriteBatch::with_capacity_bytes(bytes);
-            for op in batch.ops() {
-                match op {
-                    Op::Put(key, value) => writes.put_cf(family, key, value),
-                    Op::Delete(key) => writes.delete_cf(family, key),
-                    Op::DeleteRange(start, end) if start < end => writes.delete_range_cf(family, start, end),
-                    Op::DeleteRange(..) => {}
-                }
+        let open = self.open.read();
+        let open = open.as_ref().ok_or(StorageError::Closed)?;
+        let family = family(&open.db)?;
+        let bytes = batch.ops().iter().map(bytes_of).sum();
+        let mut writes = rocksdb::WriteBatch::with_capacity_bytes(bytes);
+        for op in batch.ops() {
+            match op {
+                Op::Put(key, value) => writes.put_cf(family, key, value),
+                Op::Delete(key) => writes.delete_cf(family, key),
+                Op::DeleteRange(start, end) if start < end => writes.delete_range_cf(family, start, end),
+                Op::DeleteRange(..) => {}
             }
-            db.write(writes).map_err(|error| {
-                self.failed.store(true, Ordering::Release);
-                writing(error)
-            })
-        })
+        }
+        open.db.write(writes).map_err(|error| {
+            self.failed.store(true, Ordering::Release);
+            writing(error)
+        })?;
+        open.growth.by(bytes, &open.db, family);
+        Ok(())
     }
 
     fn sync(&self) -> Result<()> {

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`RocksKv`] | the engine |
 //! | `options` | RocksDB options, equal to Node's |
+//! | `tables` | how large a database is, and how its tables are indexed |
 //! | `seal` | the `SEAL` file: whether the database is what it was when it was closed |
 //! | `device_file` | the `CORESTORE` file: which machine and process a directory belongs to |
 //! | `session_id` | the mark by which a suspended Node process sees that somebody else wrote |
@@ -20,5 +21,6 @@ mod options;
 mod seal;
 mod session_id;
 mod snapshot;
+mod tables;
 
 pub use db::RocksKv;

@@ -25,9 +25,13 @@ pub(crate) fn renew(db: &Path) -> Result<(), StorageError> {
     let id = id.map(|byte| b"0123456789ABCDEFGHIJKLMNOPQRSTUV"[usize::from(byte % 32)]);
     let failed = |error| StorageError::io("writing SESSION_ID", error);
     let mut options = OpenOptions::new();
-    let mut file =
-        options.write(true).create(true).truncate(true).mode(0o600).open(db.join(FILE)).map_err(failed)?;
-    file.write_all(&id).map_err(failed)
+    // in place: a file that is cut first is brought to the device by some file systems when it is closed
+    let options = options.write(true).create(true).truncate(false).mode(0o600);
+    let mut file = options.open(db.join(FILE)).map_err(failed)?;
+    file.write_all(&id).map_err(failed)?;
+    let len = file.metadata().map_err(failed)?.len();
+    let whole = u64::try_from(LEN).unwrap_or(u64::MAX);
+    if len == whole { Ok(()) } else { file.set_len(whole).map_err(failed) }
 }
 
 /// The mark that is there now.

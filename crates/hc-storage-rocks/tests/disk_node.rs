@@ -295,7 +295,7 @@ fn s48_the_options_are_nodes() {
     RocksKv::open(ours.path()).unwrap();
     node("make.mjs", theirs.path(), &[]);
     let (ours, theirs) = (options(ours.path()), options(theirs.path()));
-    // ours keeps fewer logs of RocksDB's own and opens files with the 16 threads that Node asks for without getting them;
+    // ours keeps fewer logs of RocksDB's own, and has as many threads as there is work and processors for;
     // the filter is the same, but is written without its parameters where it was made through RocksDB's C interface; the others
     // make reading and opening quicker and are each process's own business (docs/decisions/0012)
     let deliberate = [
@@ -307,8 +307,7 @@ fn s48_the_options_are_nodes() {
         "avoid_unnecessary_blocking_io",
         "skip_stats_update_on_db_open",
         "block_size",
-        "index_type",
-        "partition_filters",
+        "max_background_jobs",
         "metadata_block_size",
         "metadata_cache_options",
     ];

@@ -199,6 +199,9 @@ impl CoreWrite {
     }
 
     fn nodes(&mut self, nodes: &[Node]) {
+        // in the order of their keys: an engine finds the place of what comes next beside that of what came before
+        let mut nodes: Vec<&Node> = nodes.iter().collect();
+        nodes.sort_by_key(|node| node.index);
         for node in nodes {
             self.node(node);
         }
