@@ -141,8 +141,10 @@ impl Connection {
     fn next_event(&mut self) -> Result<Option<Event>, Violation> {
         loop {
             while let Some(event) = self.mux.poll_event(&mut self.incoming)? {
-                if let Some(event) = self.take_mux_event(event)? {
-                    return Ok(Some(event));
+                let event = self.take_mux_event(event);
+                // returned as it is: a message is large, and moved as seldom as can be
+                if !matches!(event, Ok(None)) {
+                    return event;
                 }
             }
             // let go before there is another
@@ -210,9 +212,10 @@ impl Connection {
 
     fn message(&mut self, local: LocalId, type_id: u64, body: &Bytes) -> Result<Option<Event>, Violation> {
         let Some(channel) = self.open.get(&local).filter(|channel| channel.accepted) else { return Ok(None) };
-        let message = Message::decode(type_id, body)?;
-        let known = !matches!(message, Message::Unknown { .. });
-        Ok(known.then_some(Event::Message { channel: channel.id, message }))
+        match Message::decode(type_id, body)? {
+            Message::Unknown { .. } => Ok(None),
+            message => Ok(Some(Event::Message { channel: channel.id, message })),
+        }
     }
 
     /// Opens a core's channel from this side, or accepts the peer's. What the peer sent on it before is polled next.
