@@ -1,6 +1,6 @@
 //! All of a connection: encrypted stream, channels, and the cores' messages on them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use compact_encoding::{Decode, Encode};
@@ -9,7 +9,7 @@ use hc_crypto::{DiscoveryKey, Key, PublicKey};
 use thiserror::Error;
 
 use crate::error::Violation;
-use crate::mux::{LocalId, Mux, MuxEvent, Name, Outgoing};
+use crate::mux::{Incoming, LocalId, Mux, MuxEvent, Name, Outgoing};
 use crate::secret_stream::{Role, SecretStream};
 use crate::wire::{Message, Open};
 
@@ -73,14 +73,13 @@ pub enum OpenError {
     /// There are too many channels.
     #[error("too many channels are open")]
     TooMany,
-    /// What the peer had sent for the channel before is wrong: the connection is over.
-    #[error(transparent)]
-    Violation(#[from] Violation),
 }
 
 /// One connection.
 pub struct Connection {
     stream: SecretStream,
+    /// The frame whose messages are being taken.
+    incoming: Incoming,
     mux: Mux,
     outgoing: Outgoing,
     channels: BTreeMap<ChannelId, LocalId>,
@@ -88,7 +87,6 @@ pub struct Connection {
     next_channel: u64,
     announced: bool,
     failed: bool,
-    events: VecDeque<Event>,
 }
 
 struct Channel {
@@ -104,6 +102,7 @@ impl Connection {
     pub fn new(stream: SecretStream) -> Self {
         Self {
             stream,
+            incoming: Incoming::default(),
             mux: Mux::default(),
             outgoing: Outgoing::default(),
             channels: BTreeMap::new(),
@@ -111,102 +110,115 @@ impl Connection {
             next_channel: 0,
             announced: false,
             failed: false,
-            events: VecDeque::new(),
         }
     }
 
-    /// Takes bytes from the transport, in any pieces. [`poll_event`](Self::poll_event) says what they meant.
+    /// Takes bytes from the transport, in any pieces, and keeps them. [`poll_event`](Self::poll_event) says what they mean,
+    /// and is to be called until there is no event before more bytes are handed over: they are not looked at before that, and
+    /// so nothing is answered either.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        if !self.failed {
+            self.stream.receive(bytes);
+        }
+    }
+
+    /// What happened next. Decodes one message, or a few that mean nothing here.
     ///
     /// # Errors
-    /// A [`Violation`]: the connection is over. Events of the frames before stay.
-    pub fn receive(&mut self, bytes: &[u8]) -> Result<(), Violation> {
+    /// A [`Violation`]: the connection is over, and there are no more events.
+    pub fn poll_event(&mut self) -> Result<Option<Event>, Violation> {
         if self.failed {
-            return Ok(());
+            return Ok(None);
         }
-        self.stream.receive(bytes);
-        let received = self.take_frames();
-        self.failed = received.is_err();
-        received
+        let next = self.next_event();
+        if next.is_err() {
+            self.failed = true;
+            self.incoming = Incoming::default();
+        }
+        next
     }
 
-    fn take_frames(&mut self) -> Result<(), Violation> {
+    fn next_event(&mut self) -> Result<Option<Event>, Violation> {
         loop {
-            let frame = self.stream.poll_frame()?;
-            self.announce();
-            let Some(frame) = frame else { return Ok(()) };
-            self.mux.receive(&frame)?;
-            self.take_mux_events()?;
-        }
-    }
-
-    fn announce(&mut self) {
-        if let (false, Some(done)) = (self.announced, self.stream.handshake()) {
-            self.announced = true;
-            self.events.push_back(Event::Handshake {
-                public_key: done.public_key,
-                remote_public_key: done.remote_public_key,
-                hash: done.hash,
-            });
-        }
-    }
-
-    fn take_mux_events(&mut self) -> Result<(), Violation> {
-        while let Some(event) = self.mux.poll_event() {
-            match event {
-                MuxEvent::Requested { name } => self.requested(&name),
-                MuxEvent::Opened { local, handshake } => self.opened(local, &handshake)?,
-                MuxEvent::Message { local, type_id, body } => self.message(local, type_id, &body)?,
-                MuxEvent::Closed { local } => {
-                    if let Some(channel) = self.open.remove(&local) {
-                        self.channels.remove(&channel.id);
-                        self.events.push_back(Event::ChannelClosed { channel: channel.id });
-                    }
-                }
-                MuxEvent::Reject { remote } => {
-                    let stream = &mut self.stream;
-                    self.outgoing.reject(remote, &mut |frame| sealed(stream, frame));
+            while let Some(event) = self.mux.poll_event(&mut self.incoming)? {
+                let event = self.take_mux_event(event);
+                // returned as it is: a message is large, and moved as seldom as can be
+                if !matches!(event, Ok(None)) {
+                    return event;
                 }
             }
+            // let go before there is another
+            self.incoming = Incoming::default();
+            let frame = self.stream.poll_frame()?;
+            let (handshake, more) = (self.announce(), frame.is_some());
+            self.incoming = frame.map(Incoming::new).unwrap_or_default();
+            if handshake.is_some() || !more {
+                return Ok(handshake);
+            }
         }
-        Ok(())
     }
 
-    fn requested(&mut self, name: &Name) {
+    /// That the stream is open, once.
+    fn announce(&mut self) -> Option<Event> {
+        let done = self.stream.handshake().filter(|_| !self.announced)?;
+        self.announced = true;
+        Some(Event::Handshake {
+            public_key: done.public_key,
+            remote_public_key: done.remote_public_key,
+            hash: done.hash,
+        })
+    }
+
+    fn take_mux_event(&mut self, event: MuxEvent) -> Result<Option<Event>, Violation> {
+        match event {
+            MuxEvent::Requested { name } => Ok(self.requested(&name)),
+            MuxEvent::Opened { local, handshake } => self.opened(local, &handshake),
+            MuxEvent::Message { local, type_id, body } => self.message(local, type_id, &body),
+            MuxEvent::Closed { local } => {
+                let Some(channel) = self.open.remove(&local) else { return Ok(None) };
+                self.channels.remove(&channel.id);
+                Ok(Some(Event::ChannelClosed { channel: channel.id }))
+            }
+            MuxEvent::Reject { remote } => {
+                let stream = &mut self.stream;
+                self.outgoing.reject(remote, &mut |frame| sealed(stream, frame));
+                Ok(None)
+            }
+        }
+    }
+
+    fn requested(&mut self, name: &Name) -> Option<Event> {
         let core = (name.protocol == PROTOCOL).then(|| DiscoveryKey::try_from(name.id.as_slice()));
         match core {
-            Some(Ok(discovery_key)) => self.events.push_back(Event::ChannelRequested { discovery_key }),
+            Some(Ok(discovery_key)) => Some(Event::ChannelRequested { discovery_key }),
             // another protocol, or no core
-            _ => self.refuse(name),
+            _ => {
+                self.refuse(name);
+                None
+            }
         }
     }
 
-    fn opened(&mut self, local: LocalId, handshake: &[u8]) -> Result<(), Violation> {
-        let Some(channel) = self.open.get_mut(&local) else { return Ok(()) };
+    fn opened(&mut self, local: LocalId, handshake: &[u8]) -> Result<Option<Event>, Violation> {
+        let Some(channel) = self.open.get_mut(&local) else { return Ok(None) };
         let open =
             Open::from_prefix(handshake).map_err(|error| Violation::Message { kind: "open", error })?;
         if !equal_in_constant_time(&open.capability, &channel.expected) {
             return Err(Violation::Capability);
         }
         channel.accepted = true;
-        self.events.push_back(Event::ChannelOpened { channel: channel.id, seeks: open.seeks });
-        Ok(())
+        Ok(Some(Event::ChannelOpened { channel: channel.id, seeks: open.seeks }))
     }
 
-    fn message(&mut self, local: LocalId, type_id: u64, body: &Bytes) -> Result<(), Violation> {
-        let Some(channel) = self.open.get(&local).filter(|channel| channel.accepted) else { return Ok(()) };
-        let message = Message::decode(type_id, body)?;
-        if !matches!(message, Message::Unknown { .. }) {
-            self.events.push_back(Event::Message { channel: channel.id, message });
+    fn message(&mut self, local: LocalId, type_id: u64, body: &Bytes) -> Result<Option<Event>, Violation> {
+        let Some(channel) = self.open.get(&local).filter(|channel| channel.accepted) else { return Ok(None) };
+        match Message::decode(type_id, body)? {
+            Message::Unknown { .. } => Ok(None),
+            message => Ok(Some(Event::Message { channel: channel.id, message })),
         }
-        Ok(())
     }
 
-    /// What happened next.
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
-    }
-
-    /// Opens a core's channel from this side, or accepts the peer's.
+    /// Opens a core's channel from this side, or accepts the peer's. What the peer sent on it before is polled next.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -223,10 +235,6 @@ impl Connection {
         self.next_channel += 1;
         self.channels.insert(id, local);
         self.open.insert(local, Channel { id, expected, accepted: false });
-        if let Err(violation) = self.take_mux_events() {
-            self.failed = true;
-            return Err(OpenError::Violation(violation));
-        }
         Ok(id)
     }
 

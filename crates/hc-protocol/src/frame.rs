@@ -24,19 +24,26 @@ impl Framer {
             if self.buffer.capacity() > SHRINK_ABOVE {
                 self.buffer.shrink_to(SHRINK_ABOVE);
             }
-        } else if self.read > SHRINK_ABOVE {
+        } else if self.buffer.len() + bytes.len() > self.buffer.capacity() {
             self.buffer.drain(..self.read);
             self.read = 0;
+            self.grow(self.buffer.len() + bytes.len());
         }
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Makes room: twice as much as there was, so that bytes are seldom moved, but not beyond the frame that has begun.
+    fn grow(&mut self, needed: usize) {
+        let (len, room) = (self.buffer.len(), self.buffer.capacity());
+        let frame = self.buffer.first_chunk().map_or(0, |prefix| PREFIX + claimed(*prefix));
+        self.buffer.reserve_exact(needed.max(frame.min(room * 2)) - len);
     }
 
     /// The next whole frame's body.
     pub(crate) fn next(&mut self, max: usize) -> Result<Option<&[u8]>, Violation> {
         let rest = self.buffer.get(self.read..).unwrap_or_default();
         let Some((prefix, rest)) = rest.split_first_chunk::<PREFIX>() else { return Ok(None) };
-        let [a, b, c] = prefix.map(usize::from);
-        let len = a | b << 8 | c << 16;
+        let len = claimed(*prefix);
         if len > max {
             return Err(Violation::FrameTooLarge { len, max });
         }
@@ -44,6 +51,12 @@ impl Framer {
         self.read += PREFIX + len;
         Ok(Some(body))
     }
+}
+
+/// How long a body is to be, as its prefix says.
+fn claimed(prefix: [u8; PREFIX]) -> usize {
+    let [a, b, c] = prefix.map(usize::from);
+    a | b << 8 | c << 16
 }
 
 /// The prefix of a body of so many bytes.
@@ -67,6 +80,32 @@ mod tests {
             }
         }
         assert_eq!(bodies, [b"ab".to_vec(), vec![], b"c".to_vec()]);
+    }
+
+    #[test]
+    fn q4_room_grows_with_what_arrives_and_not_beyond_the_frame() {
+        let mut framer = Framer::default();
+        framer.push(&prefix(1_000_000));
+        let mut arrived = PREFIX;
+        for _ in 0..100 {
+            framer.push(&[7; 10_000]);
+            arrived += 10_000;
+            let room = framer.buffer.capacity();
+            assert!(room <= (2 * arrived).min(PREFIX + 1_000_000), "{room} bytes for {arrived}");
+        }
+        assert_eq!(framer.next(1_000_000).unwrap().map(<[u8]>::len), Some(1_000_000));
+    }
+
+    #[test]
+    fn what_was_read_gives_its_room_to_what_comes() {
+        let mut framer = Framer::default();
+        let frames = [prefix(2).as_slice(), b"ab"].concat().repeat(100_000);
+        // pieces that end within a frame
+        for piece in frames.chunks(1_001) {
+            framer.push(piece);
+            while framer.next(10).unwrap().is_some() {}
+        }
+        assert!(framer.buffer.capacity() < 4_000, "{}", framer.buffer.capacity());
     }
 
     #[test]

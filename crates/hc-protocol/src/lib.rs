@@ -9,8 +9,11 @@
 //! [`Connection::poll_event`] says what they meant, [`Connection::poll_transmit`] gives the bytes to send. Keys, seeds and
 //! the decision when to say that one is still there come from the caller; there is no clock and no randomness in here.
 //!
-//! A peer that breaks a rule is a [`Violation`]; the connection is then over, and nothing of the offending frame was
-//! handed out. What a peer may cost is in [`limits`].
+//! What is received is kept as bytes. A frame is opened, and a message of it decoded, when its event is polled and not
+//! before, so what a peer sends never takes much more memory than its bytes.
+//!
+//! A peer that breaks a rule is a [`Violation`]; the connection is then over: what came before the offending message was
+//! handed out, and nothing after it is. What a peer may cost is in [`limits`].
 //!
 //! Follows npm @hyperswarm/secret-stream 6.9.2, npm noise-handshake, npm protomux 3.12.1 and npm hypercore 11.37.1,
 //! `lib/messages.js`.

@@ -21,7 +21,7 @@ pub const WAITING_MESSAGE_COST: usize = 40;
 /// Words of a bitfield message: 2^21 blocks, the size of the largest want.
 pub const MAX_BITFIELD_WORDS: usize = 1 << 16;
 
-/// Messages in one batch. Each becomes an event before the first is looked at, so this bounds what a frame of tiny ones costs.
+/// Messages in one batch: bounds the work that one frame can make.
 pub const MAX_BATCH_MESSAGES: usize = 65_536;
 
 /// Messages are sent together in frames of about this many bytes.

@@ -7,7 +7,7 @@ use common::*;
 use compact_encoding::{Encode, put};
 use hc_protocol::limits::{MAX_NAME, MAX_WAITING_BYTES, WAITING_MESSAGE_COST};
 use hc_protocol::wire::{Bitfield, Cancel, Extension, Message, NoData, Range, Request, Sync, Want};
-use hc_protocol::{Connection, Event, Role, Violation};
+use hc_protocol::{Event, Role, Violation};
 use hc_tree::{BlockRequest, HashRequest, SeekRequest, UpgradeRequest};
 use proptest::prelude::*;
 
@@ -27,7 +27,7 @@ fn open_core(id: u64, n: u8) -> Vec<u8> {
 #[test]
 fn q3_garbage_in_the_handshake() {
     for len in [0u8, 1, 31, 32, 48, 96, 200] {
-        let mut end = Connection::new(stream(Role::Responder));
+        let mut end = End::new(stream(Role::Responder));
         let frame = [vec![len, 0, 0], vec![0xa5; usize::from(len)]].concat();
         // 32 bytes and more are a key at first; then the second message is wrong
         let first = end.receive(&frame);
@@ -40,14 +40,14 @@ fn q3_garbage_in_the_handshake() {
 
 #[test]
 fn q3_garbage_in_the_header_and_in_the_payload() {
-    let (mut a, mut b) = (stream(Role::Initiator), Connection::new(stream(Role::Responder)));
+    let (mut a, mut b) = (stream(Role::Initiator), End::new(stream(Role::Responder)));
     b.receive(&a.poll_transmit().unwrap()).unwrap();
     a.receive(&b.poll_transmit().unwrap());
     a.poll_frame().unwrap();
     let last = a.poll_transmit().unwrap();
     let header_at = last.len() - 56;
     for at in [header_at, header_at + 31] {
-        let (mut a, mut b) = (stream(Role::Initiator), Connection::new(stream(Role::Responder)));
+        let (mut a, mut b) = (stream(Role::Initiator), End::new(stream(Role::Responder)));
         b.receive(&a.poll_transmit().unwrap()).unwrap();
         a.receive(&b.poll_transmit().unwrap());
         a.poll_frame().unwrap();
@@ -69,7 +69,7 @@ fn q3_garbage_in_the_header_and_in_the_payload() {
 fn q3_a_handshake_that_ends_early_gives_nothing() {
     let whole = stream(Role::Initiator).poll_transmit().unwrap();
     for len in 0..whole.len() {
-        let mut end = Connection::new(stream(Role::Responder));
+        let mut end = End::new(stream(Role::Responder));
         end.receive(&whole[..len]).unwrap();
         assert!(drain(&mut end).is_empty());
         assert!(end.poll_transmit().is_none());
@@ -78,9 +78,9 @@ fn q3_a_handshake_that_ends_early_gives_nothing() {
 
 #[test]
 fn q4_large_frames_only_after_the_handshake() {
-    let mut end = Connection::new(stream(Role::Responder));
+    let mut end = End::new(stream(Role::Responder));
     assert_eq!(end.receive(&[0, 4, 0]), Ok(()));
-    let mut end = Connection::new(stream(Role::Responder));
+    let mut end = End::new(stream(Role::Responder));
     assert_eq!(end.receive(&[1, 4, 0]), Err(Violation::FrameTooLarge { len: 1025, max: 1024 }));
 }
 
@@ -182,7 +182,7 @@ fn q9_what_waits_for_all_channels_together_is_bounded() {
     let (opening, message) = (15 + 32 + 33, 65_536 + WAITING_MESSAGE_COST);
     let full = MAX_WAITING_BYTES / (opening + message);
     let rest = MAX_WAITING_BYTES % (opening + message) - opening - WAITING_MESSAGE_COST;
-    let fill = |raw: &mut Raw, end: &mut Connection, last: usize| {
+    let fill = |raw: &mut Raw, end: &mut End, last: usize| {
         let lengths = std::iter::repeat_n(65_536, full).chain([last]);
         (1..).zip(lengths).try_for_each(|(id, len)| {
             raw.send(&open_core(u64::from(id), id), end)?;
@@ -287,7 +287,7 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 0..6)) {
         for role in [Role::Initiator, Role::Responder] {
-            let mut end = Connection::new(stream(role));
+            let mut end = End::new(stream(role));
             for piece in &pieces {
                 let _ = end.receive(piece);
             }

@@ -51,15 +51,16 @@ fn node(script: &PathBuf, mode: &str, port: u16, key: &Key) -> Node {
 fn next(end: &mut Connection, socket: &mut TcpStream) -> Event {
     let mut buffer = vec![0; 64 * 1024];
     loop {
+        let event = end.poll_event().unwrap();
         if let Some(bytes) = end.poll_transmit() {
             socket.write_all(&bytes).unwrap();
         }
-        if let Some(event) = end.poll_event() {
+        if let Some(event) = event {
             return event;
         }
         let read = socket.read(&mut buffer).expect("Node answers in time");
         assert!(read > 0, "Node closed the connection");
-        end.receive(&buffer[..read]).unwrap();
+        end.receive(&buffer[..read]);
     }
 }
 

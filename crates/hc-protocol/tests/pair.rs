@@ -15,7 +15,7 @@ fn data(len: usize) -> Message {
 
 #[test]
 fn q1_both_ends_learn_each_others_key_and_one_hash() {
-    let (mut a, mut b) = (Connection::new(stream(Role::Initiator)), Connection::new(stream(Role::Responder)));
+    let (mut a, mut b) = (End::new(stream(Role::Initiator)), End::new(stream(Role::Responder)));
     settle(&mut a, &mut b);
     let (a, b) = (drain(&mut a), drain(&mut b));
     let [Event::Handshake { public_key: a, remote_public_key: at_a, hash: hash_a }] = a.as_slice() else {
@@ -30,8 +30,7 @@ fn q1_both_ends_learn_each_others_key_and_one_hash() {
 #[test]
 fn q2_bytes_may_be_cut_anywhere() {
     for piece in (1..140).chain([1000]) {
-        let (mut a, mut b) =
-            (Connection::new(stream(Role::Initiator)), Connection::new(stream(Role::Responder)));
+        let (mut a, mut b) = (End::new(stream(Role::Initiator)), End::new(stream(Role::Responder)));
         settle_in(&mut a, &mut b, piece);
         let at_a = a.open_channel(&key(1)).unwrap();
         let at_b = b.open_channel(&key(1)).unwrap();
@@ -110,7 +109,7 @@ fn q8_a_channel_that_is_closed_before_the_answer_can_be_opened_again() {
 #[test]
 fn q8_an_id_is_used_again_only_after_both_let_go() {
     let (mut raw, mut end) = Raw::connect();
-    let open = |end: &mut Connection, n| end.open_channel(&key(n)).unwrap();
+    let open = |end: &mut End, n| end.open_channel(&key(n)).unwrap();
     // a frame of control, an open, and the id
     let id_of_open = |frames: &[Bytes]| frames.last().map(|frame| (frame[1], frame[2]));
     let first = open(&mut end, 1);
@@ -239,7 +238,7 @@ fn q1_a_handshake_that_was_done_elsewhere() {
             public_key: public_key(public[0]),
             remote_public_key: public_key(public[1]),
         };
-        Connection::new(SecretStream::from_handshake(finished, [keys[0]; 24]))
+        End::new(SecretStream::from_handshake(finished, [keys[0]; 24]))
     };
     let mut a = end(Role::Initiator, [1, 2], [1, 2]);
     let mut b = end(Role::Responder, [2, 1], [2, 1]);
@@ -265,8 +264,9 @@ fn throughput_of_1_kib_data_messages() {
     for n in 0..count {
         a.send(at_a, &message);
         if n % 64 == 63 {
-            b.receive(&a.poll_transmit().unwrap()).unwrap();
-            while b.poll_event().is_some() {}
+            let receiver: &mut Connection = &mut b;
+            receiver.receive(&a.poll_transmit().unwrap());
+            while receiver.poll_event().unwrap().is_some() {}
         }
     }
     let seconds = begin.elapsed().as_secs_f64();

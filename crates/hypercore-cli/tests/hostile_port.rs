@@ -30,18 +30,19 @@ impl Peer {
 
     /// Sends and receives until nothing comes for a while.
     fn pump(&mut self) -> Vec<Event> {
-        let mut buffer = vec![0; 65_536];
+        let (mut buffer, mut events) = (vec![0; 65_536], Vec::new());
         loop {
+            events.extend(std::iter::from_fn(|| self.connection.poll_event().unwrap()));
             while let Some(bytes) = self.connection.poll_transmit() {
                 // it may have closed already
                 let _ = self.socket.write_all(&bytes);
             }
             match self.socket.read(&mut buffer) {
                 Ok(0) | Err(_) => break,
-                Ok(len) => self.connection.receive(&buffer[..len]).unwrap(),
+                Ok(len) => self.connection.receive(&buffer[..len]),
             }
         }
-        std::iter::from_fn(|| self.connection.poll_event()).collect()
+        events
     }
 
     fn open(address: &str, key: &Key) -> (Self, ChannelId) {

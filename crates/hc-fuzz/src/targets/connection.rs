@@ -4,22 +4,17 @@ use compact_encoding::{Encode, Reader, put};
 use hc_crypto::signable::replicate_capability;
 use hc_crypto::{DiscoveryKey, Key};
 use hc_protocol::wire::{Cancel, Message, Open};
-use hc_protocol::{ChannelId, Connection, Event, Role, SecretStream};
+use hc_protocol::{ChannelId, Connection, Event, Role, SecretStream, Violation};
 
 use super::frames::finished;
 use super::{machine, wire};
 use crate::probe::Probe;
 use crate::rng::Rng;
-use crate::target::{Allowance, Target, Verdict, class, described};
+use crate::target::{Target, Verdict, class, described};
 
 pub(super) fn targets() -> Vec<Target> {
-    const COVERS: &[&str] = &["hc-protocol Connection::receive", "hc-protocol Mux::receive"];
-    let allowance = Allowance {
-        why: "each message of a batch is an event before the first is taken; limits.rs bounds how many a batch has",
-        per_byte: 512,
-        ..Allowance::RULE
-    };
-    vec![Target { allowance, ..machine("connection", COVERS, seeds, run) }]
+    // what a peer sends is decoded where events are polled
+    vec![machine("connection", &[], seeds, run)]
 }
 
 /// Cores that this end has.
@@ -32,7 +27,8 @@ fn key(n: u8) -> Key {
 /// The peer, and this end, which has both headers.
 fn pair() -> (SecretStream, Connection) {
     let (mut peer, mut end) = (finished(Role::Initiator), Connection::new(finished(Role::Responder)));
-    let _ = end.receive(&peer.poll_transmit().unwrap_or_default());
+    end.receive(&peer.poll_transmit().unwrap_or_default());
+    let _ = end.poll_event();
     peer.receive(&end.poll_transmit().unwrap_or_default());
     let _ = peer.poll_frame();
     (peer, end)
@@ -55,20 +51,19 @@ fn run(probe: &mut Probe, input: &[u8]) -> Verdict {
         }
         let mut seen = 0;
         for piece in sealed.chunks(16 * 1024) {
-            let received = end.receive(piece);
-            seen = react(&mut end, *does, seen);
-            if let Err(violation) = received {
-                return Verdict::Refused(described(&violation) ^ seen);
+            end.receive(piece);
+            if let Err(violation) = react(&mut end, *does, &mut seen) {
+                return Verdict::Refused(described(&violation) ^ class(seen));
             }
             end.poll_transmit();
         }
-        Verdict::Accepted(seen)
+        Verdict::Accepted(class(seen))
     })
 }
 
-/// Does what the driver of a connection does with events. Gives the class of all events so far.
-fn react(end: &mut Connection, does: u8, mut seen: u64) -> u64 {
-    while let Some(event) = end.poll_event() {
+/// Does what the driver of a connection does with events. Adds their kinds to those seen so far.
+fn react(end: &mut Connection, does: u8, seen: &mut u64) -> Result<(), Violation> {
+    while let Some(event) = end.poll_event()? {
         let kind = match &event {
             Event::Message { message, .. } => message.type_id() + 10,
             Event::Handshake { .. } => 0,
@@ -76,7 +71,7 @@ fn react(end: &mut Connection, does: u8, mut seen: u64) -> u64 {
             Event::ChannelOpened { .. } => 2,
             _ => 3,
         };
-        seen |= 1 << (kind % 60);
+        *seen |= 1 << (kind % 60);
         match event {
             Event::ChannelRequested { discovery_key } => requested(end, does, &discovery_key),
             Event::ChannelOpened { channel, .. } if does & 32 != 0 => end.close_channel(channel),
@@ -84,7 +79,7 @@ fn react(end: &mut Connection, does: u8, mut seen: u64) -> u64 {
             _ => {}
         }
     }
-    class(seen)
+    Ok(())
 }
 
 fn requested(end: &mut Connection, does: u8, discovery_key: &DiscoveryKey) {
@@ -139,12 +134,66 @@ fn seeds(rng: &mut Rng) -> Vec<Vec<u8>> {
         frames.iter().for_each(|frame| put::buffer(&mut seed, frame));
         seeds.push(seed);
     }
-    // many messages that are as small as can be: on an open channel, on one that waits, and of channels that are not there
-    for (does, message) in [(1, vec![50]), (0, vec![2, 1]), (1, vec![2, 1]), (8, vec![9, 0])] {
+    for (does, frames) in costly() {
         let mut seed = vec![does];
-        put::buffer(&mut seed, &open(1, 0));
-        put::buffer(&mut seed, &batch(1, &vec![message; 1_200]));
+        frames.iter().for_each(|frame| put::buffer(&mut seed, frame));
         seeds.push(seed);
     }
     seeds
+}
+
+/// What costs most for its size, and what this end does then.
+fn costly() -> Vec<(u8, Vec<Vec<u8>>)> {
+    let tiny = |message: &[u8], count: usize| batch(1, &vec![message.to_vec(); count]);
+    let unknown = |id: u64| {
+        let mut open = vec![1];
+        put::uint(&mut open, id);
+        [open, vec![0, 0]].concat()
+    };
+    let request = |id: u64| {
+        let mut core = vec![1];
+        put::uint(&mut core, id);
+        put::buffer(&mut core, b"hypercore/alpha");
+        put::buffer(&mut core, &[[1; 24].as_slice(), &id.to_be_bytes()].concat());
+        core
+    };
+    let all = |make: &dyn Fn(u64) -> Vec<u8>, count| (1..=count).map(make).collect::<Vec<_>>();
+    let waiting = |id: u64| vec![[vec![0], request(id)].concat(), batch(id, &vec![vec![50]; 1_024])];
+    vec![
+        // messages that are as small as can be: on an open channel, on one that waits, and of channels that are not there
+        (1, vec![open(1, 0), tiny(&[50], 20_000)]),
+        (1, vec![open(1, 0), tiny(&[2, 1], 20_000)]),
+        (0, vec![open(1, 0), tiny(&[2, 1], 1_024)]),
+        (8, vec![open(1, 0), tiny(&[9, 0], 1_200)]),
+        (0, vec![tiny(&[2, 1], 20_000)]),
+        (0, vec![vec![2, 1]; 5_000]),
+        // messages that wait on each of many channels
+        (0, (1..=20).flat_map(waiting).collect()),
+        // channels of a protocol that is not known, and cores that are not here: refused, and closed again
+        (0, vec![batch(0, &all(&unknown, 8_000))]),
+        (16, vec![batch(0, &all(&request, 1_000))]),
+        (0, vec![batch(0, &(1..=1_000).flat_map(|_| [request(1), vec![3, 1]]).collect::<Vec<_>>())]),
+        // one large frame: a handshake, and a message that waits
+        (0, vec![[open(1, 0), vec![0; 500_000]].concat()]),
+        (0, vec![open(1, 0), [vec![1, 9], vec![0; 60_000]].concat()]),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::Allowance;
+
+    #[test]
+    fn q9_what_costs_most_costs_no_more_than_anything_may() {
+        for (n, (does, frames)) in costly().into_iter().enumerate() {
+            let mut input = vec![does];
+            frames.iter().for_each(|frame| put::buffer(&mut input, frame));
+            let mut probe = Probe::default();
+            let verdict = run(&mut probe, &input);
+            let allowed = Allowance::RULE.bytes(input.len());
+            assert!(probe.peak <= allowed, "{n}: {} bytes held, {allowed} are allowed", probe.peak);
+            assert!(matches!(verdict, Verdict::Accepted(_)), "{n}: {verdict:?}");
+        }
+    }
 }

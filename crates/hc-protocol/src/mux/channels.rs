@@ -5,17 +5,16 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use compact_encoding::{DecodeError, Reader};
 
-use super::{BATCH, CLOSE, OPEN, REJECT};
+use super::backlog::{Backlog, Pending};
+use super::incoming::{Incoming, Item};
+use super::{CLOSE, OPEN, REJECT};
 use crate::error::Violation;
-use crate::limits::{
-    MAX_BATCH_MESSAGES, MAX_CHANNEL_ID, MAX_CHANNELS, MAX_NAME, MAX_PENDING_BYTES, MAX_PENDING_MESSAGES,
-    MAX_WAITING_BYTES, WAITING_MESSAGE_COST,
-};
+use crate::limits::{MAX_CHANNEL_ID, MAX_CHANNELS, MAX_NAME, MAX_WAITING_BYTES};
 
 /// Our number of a channel, from 1.
 pub(crate) type LocalId = u64;
 /// The peer's number of a channel, from 1.
-type RemoteId = u64;
+pub(super) type RemoteId = u64;
 
 /// What a channel is for. Both ends open it under the same name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +23,7 @@ pub(crate) struct Name {
     pub(crate) id: Vec<u8>,
 }
 
-/// What a frame meant.
+/// What a message of a frame meant.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum MuxEvent {
     /// The peer opened a channel that we have not.
@@ -43,17 +42,23 @@ pub(crate) enum MuxEvent {
 pub(crate) struct Mux {
     local: Vec<Option<Local>>,
     free: Vec<usize>,
-    remote: Vec<Option<Remote>>,
+    /// Those that are open or wait: numbers that were refused or let go of cost nothing.
+    remote: BTreeMap<RemoteId, Remote>,
+    /// How many numbers the peer has used.
+    remote_numbers: usize,
     /// Channels that one end has opened and the other has not.
     names: BTreeMap<Name, Opening>,
     /// What all channels that wait for this end cost together.
     waiting_bytes: usize,
-    events: VecDeque<MuxEvent>,
+    /// Channels with a backlog, in the order in which they were opened. One may have been closed meanwhile.
+    ready: VecDeque<LocalId>,
 }
 
 #[derive(Debug)]
 struct Local {
     remote: Option<RemoteId>,
+    /// What the peer sent before this end opened the channel, and nobody has taken yet.
+    backlog: Option<Box<Backlog>>,
 }
 
 #[derive(Debug)]
@@ -62,8 +67,7 @@ enum Remote {
     Waiting {
         name: Name,
         handshake: Bytes,
-        pending: Vec<(u64, Bytes)>,
-        bytes: usize,
+        pending: Pending,
     },
     Open {
         local: LocalId,
@@ -74,9 +78,8 @@ impl Remote {
     /// What it counts for as long as it waits.
     fn cost(&self) -> usize {
         match self {
-            Self::Waiting { name, handshake, pending, bytes } => {
-                let opening = name.protocol.len() + name.id.len() + handshake.len();
-                opening + bytes + pending.len() * WAITING_MESSAGE_COST
+            Self::Waiting { name, handshake, pending } => {
+                name.protocol.len() + name.id.len() + handshake.len() + pending.cost()
             }
             Self::Open { .. } => 0,
         }
@@ -99,8 +102,37 @@ fn slot_mut<T>(list: &mut [Option<T>], id: u64) -> Option<&mut Option<T>> {
 }
 
 impl Mux {
-    pub(crate) fn poll_event(&mut self) -> Option<MuxEvent> {
-        self.events.pop_front()
+    /// What the next message meant: of those that waited for a channel that is open now, then of the frame.
+    pub(crate) fn poll_event(&mut self, incoming: &mut Incoming) -> Result<Option<MuxEvent>, Violation> {
+        loop {
+            if let Some(event) = self.poll_backlog() {
+                return Ok(Some(event));
+            }
+            let Some(item) = incoming.next()? else { return Ok(None) };
+            let event = if item.channel == 0 { self.control(item)? } else { self.message(item)? };
+            if event.is_some() {
+                return Ok(event);
+            }
+        }
+    }
+
+    fn poll_backlog(&mut self) -> Option<MuxEvent> {
+        while let Some(&local) = self.ready.front() {
+            let place = slot_mut(&mut self.local, local).and_then(Option::as_mut);
+            if let Some(backlog) = place.and_then(|ours| ours.backlog.as_mut()) {
+                if let Some(handshake) = backlog.opened() {
+                    return Some(MuxEvent::Opened { local, handshake });
+                }
+                if let Some((type_id, body)) = backlog.next() {
+                    return Some(MuxEvent::Message { local, type_id, body });
+                }
+            }
+            if let Some(ours) = slot_mut(&mut self.local, local).and_then(Option::as_mut) {
+                ours.backlog = None;
+            }
+            self.ready.pop_front();
+        }
+        None
     }
 
     /// Opens a channel from this side: its number, to be told to the peer.
@@ -120,7 +152,7 @@ impl Mux {
         }
         self.forget_if_idle(name);
         if let Some(place) = self.local.get_mut(index) {
-            *place = Some(Local { remote: waiting });
+            *place = Some(Local { remote: waiting, backlog: None });
         }
         if let Some(remote) = waiting {
             self.pair(id, remote);
@@ -133,7 +165,7 @@ impl Mux {
         let Some(opening) = self.names.get_mut(name) else { return Vec::new() };
         let refused: Vec<RemoteId> = opening.incoming.drain(..).collect();
         for id in &refused {
-            if let Some(gone) = slot_mut(&mut self.remote, *id).and_then(Option::take) {
+            if let Some(gone) = self.remote.remove(id) {
                 self.waiting_bytes = self.waiting_bytes.saturating_sub(gone.cost());
             }
         }
@@ -145,9 +177,7 @@ impl Mux {
     pub(crate) fn close(&mut self, id: LocalId) -> bool {
         let Some(local) = slot_mut(&mut self.local, id).and_then(Option::take) else { return false };
         if let Some(remote) = local.remote {
-            if let Some(place) = slot_mut(&mut self.remote, remote) {
-                *place = None;
-            }
+            self.remote.remove(&remote);
             self.release(id);
         }
         true
@@ -171,131 +201,83 @@ impl Mux {
 
     /// Joins our channel with one that the peer opened before.
     fn pair(&mut self, local: LocalId, remote: RemoteId) {
-        let Some(place) = slot_mut(&mut self.remote, remote) else { return };
-        let Some(before) = place.replace(Remote::Open { local }) else { return };
+        let Some(before) = self.remote.insert(remote, Remote::Open { local }) else { return };
         self.waiting_bytes = self.waiting_bytes.saturating_sub(before.cost());
         let Remote::Waiting { handshake, pending, .. } = before else { return };
-        self.events.push_back(MuxEvent::Opened { local, handshake });
-        let messages = pending.into_iter().map(|(type_id, body)| MuxEvent::Message { local, type_id, body });
-        self.events.extend(messages);
-    }
-
-    /// Takes a frame.
-    pub(crate) fn receive(&mut self, frame: &Bytes) -> Result<(), Violation> {
-        let mut reader = Reader::new(frame);
-        match reader.uint().map_err(Violation::Channel)? {
-            0 => self.control(frame, &mut reader),
-            channel => self.message(channel, frame, reader),
+        if let Some(ours) = slot_mut(&mut self.local, local).and_then(Option::as_mut) {
+            ours.backlog = Some(Box::new(Backlog::new(handshake, pending)));
+            self.ready.push_back(local);
         }
     }
 
-    fn control(&mut self, frame: &Bytes, reader: &mut Reader<'_>) -> Result<(), Violation> {
+    fn control(&mut self, item: Item<'_>) -> Result<Option<MuxEvent>, Violation> {
+        let mut reader = item.reader;
         match reader.uint().map_err(Violation::Channel)? {
-            BATCH => self.batch(frame, reader),
-            OPEN => self.opened(frame, reader),
+            OPEN => self.opened(&mut reader),
             REJECT => self.rejected(reader.uint().map_err(Violation::Channel)?),
-            CLOSE => {
-                self.closed(reader.uint().map_err(Violation::Channel)?);
-                Ok(())
-            }
+            CLOSE => Ok(self.closed(reader.uint().map_err(Violation::Channel)?)),
             // of a later version
-            _ => Ok(()),
+            _ => Ok(None),
         }
     }
 
-    fn batch(&mut self, frame: &Bytes, reader: &mut Reader<'_>) -> Result<(), Violation> {
-        let mut channel = reader.uint().map_err(Violation::Channel)?;
-        let mut messages = 0_usize;
-        while !reader.is_empty() {
-            messages += 1;
-            if messages > MAX_BATCH_MESSAGES {
-                return Err(Violation::BatchTooLong { max: MAX_BATCH_MESSAGES });
-            }
-            let len = reader.uint().map_err(Violation::Channel)?;
-            if len == 0 {
-                channel = reader.uint().map_err(Violation::Channel)?;
-                continue;
-            }
-            // as in Node, a length beyond the end means up to the end
-            let len = usize::try_from(len).unwrap_or(usize::MAX).min(reader.remaining());
-            let mut inner = reader.sub(len).map_err(Violation::Channel)?;
-            if channel != 0 {
-                self.message(channel, frame, inner)?;
-                continue;
-            }
-            let mut peek = inner.clone();
-            if peek.uint() == Ok(BATCH) {
-                return Err(Violation::NestedBatch);
-            }
-            self.control(frame, &mut inner)?;
-        }
-        Ok(())
-    }
-
-    fn message(&mut self, channel: RemoteId, frame: &Bytes, mut reader: Reader<'_>) -> Result<(), Violation> {
+    fn message(&mut self, item: Item<'_>) -> Result<Option<MuxEvent>, Violation> {
+        let Item { channel, frame, mut reader } = item;
         let type_id = reader.uint().map_err(Violation::Channel)?;
-        let Some(remote) = slot_mut(&mut self.remote, channel) else { return Ok(()) };
+        // there may be no such channel, or it was closed meanwhile
+        let Some(remote) = self.remote.get_mut(&channel) else { return Ok(None) };
         match remote {
-            // closed meanwhile
-            None => {}
-            Some(Remote::Open { local }) => {
+            Remote::Open { local } => {
                 let body = frame.slice_ref(reader.rest());
-                self.events.push_back(MuxEvent::Message { local: *local, type_id, body });
+                Ok(Some(MuxEvent::Message { local: *local, type_id, body }))
             }
-            Some(Remote::Waiting { name, pending, bytes, .. }) => {
-                let body = Bytes::copy_from_slice(reader.rest());
-                *bytes += body.len();
-                self.waiting_bytes += body.len() + WAITING_MESSAGE_COST;
-                pending.push((type_id, body));
-                if *bytes > MAX_PENDING_BYTES || pending.len() > MAX_PENDING_MESSAGES {
-                    let name = name.clone();
-                    let cost = remote.take().map_or(0, |gone| gone.cost());
-                    self.waiting_bytes = self.waiting_bytes.saturating_sub(cost);
-                    if let Some(opening) = self.names.get_mut(&name) {
-                        opening.incoming.retain(|id| *id != channel);
-                    }
-                    self.forget_if_idle(&name);
-                    self.events.push_back(MuxEvent::Reject { remote: channel });
+            Remote::Waiting { name, pending, .. } => {
+                self.waiting_bytes += pending.push(type_id, reader.rest());
+                if !pending.is_over() {
+                    return self.check_waiting().map(|()| None);
                 }
+                let name = name.clone();
+                let gone = self.remote.remove(&channel);
+                self.waiting_bytes = self.waiting_bytes.saturating_sub(gone.map_or(0, |gone| gone.cost()));
+                if let Some(opening) = self.names.get_mut(&name) {
+                    opening.incoming.retain(|id| *id != channel);
+                }
+                self.forget_if_idle(&name);
+                self.check_waiting()?;
+                Ok(Some(MuxEvent::Reject { remote: channel }))
             }
         }
-        self.check_waiting()
     }
 
-    fn opened(&mut self, frame: &Bytes, reader: &mut Reader<'_>) -> Result<(), Violation> {
+    fn opened(&mut self, reader: &mut Reader<'_>) -> Result<Option<MuxEvent>, Violation> {
         let remote = reader.uint().map_err(Violation::Channel)?;
         let name = read_name(reader)?;
         let handshake = Bytes::copy_from_slice(reader.rest());
-        debug_assert!(handshake.len() <= frame.len());
         if remote == 0 {
-            self.events.push_back(MuxEvent::Reject { remote });
-            return Ok(());
+            return Ok(Some(MuxEvent::Reject { remote }));
         }
         self.claim(remote)?;
         let Some(local) = self.names.get_mut(&name).and_then(|opening| opening.outgoing.pop_front()) else {
-            let waiting = Remote::Waiting { name: name.clone(), handshake, pending: Vec::new(), bytes: 0 };
+            let waiting = Remote::Waiting { name: name.clone(), handshake, pending: Pending::default() };
             self.waiting_bytes += waiting.cost();
             self.check_waiting()?;
-            if let Some(place) = slot_mut(&mut self.remote, remote) {
-                *place = Some(waiting);
-            }
+            self.remote.insert(remote, waiting);
             self.names.entry(name.clone()).or_default().incoming.push_back(remote);
-            self.events.push_back(MuxEvent::Requested { name });
-            return Ok(());
+            return Ok(Some(MuxEvent::Requested { name }));
         };
         self.forget_if_idle(&name);
         match slot_mut(&mut self.local, local).and_then(Option::as_mut) {
             Some(ours) => {
                 ours.remote = Some(remote);
-                if let Some(place) = slot_mut(&mut self.remote, remote) {
-                    *place = Some(Remote::Open { local });
-                }
-                self.events.push_back(MuxEvent::Opened { local, handshake });
+                self.remote.insert(remote, Remote::Open { local });
+                Ok(Some(MuxEvent::Opened { local, handshake }))
             }
             // we closed it before the answer came
-            None => self.release(local),
+            None => {
+                self.release(local);
+                Ok(None)
+            }
         }
-        Ok(())
     }
 
     fn check_waiting(&self) -> Result<(), Violation> {
@@ -307,20 +289,20 @@ impl Mux {
 
     /// The peer takes a number: one that is free, or the next one.
     fn claim(&mut self, remote: RemoteId) -> Result<(), Violation> {
-        let next = u64::try_from(self.remote.len()).unwrap_or(u64::MAX).saturating_add(1);
+        let next = u64::try_from(self.remote_numbers).unwrap_or(u64::MAX).saturating_add(1);
         if remote == next {
-            if self.remote.len() >= MAX_CHANNELS {
+            if self.remote_numbers >= MAX_CHANNELS {
                 return Err(Violation::TooManyChannels { max: MAX_CHANNELS });
             }
-            self.remote.push(None);
+            self.remote_numbers += 1;
         }
-        match slot_mut(&mut self.remote, remote) {
-            Some(None) => Ok(()),
-            _ => Err(Violation::ChannelId { id: remote }),
+        if remote == 0 || remote > next || self.remote.contains_key(&remote) {
+            return Err(Violation::ChannelId { id: remote });
         }
+        Ok(())
     }
 
-    fn rejected(&mut self, local: LocalId) -> Result<(), Violation> {
+    fn rejected(&mut self, local: LocalId) -> Result<Option<MuxEvent>, Violation> {
         let found = self.names.iter().find(|(_, opening)| opening.outgoing.contains(&local));
         let Some(name) = found.map(|(name, _)| name.clone()) else {
             return Err(Violation::Reject { id: local });
@@ -329,22 +311,19 @@ impl Mux {
             opening.outgoing.retain(|id| *id != local);
         }
         self.forget_if_idle(&name);
-        if slot_mut(&mut self.local, local).and_then(Option::take).is_some() {
-            self.events.push_back(MuxEvent::Closed { local });
-        }
+        let ours = slot_mut(&mut self.local, local).and_then(Option::take);
         self.release(local);
-        Ok(())
+        Ok(ours.map(|_| MuxEvent::Closed { local }))
     }
 
-    fn closed(&mut self, remote: RemoteId) {
-        let Some(gone) = slot_mut(&mut self.remote, remote).and_then(Option::take) else { return };
+    fn closed(&mut self, remote: RemoteId) -> Option<MuxEvent> {
+        let gone = self.remote.remove(&remote)?;
         self.waiting_bytes = self.waiting_bytes.saturating_sub(gone.cost());
         match gone {
             Remote::Open { local } => {
-                if slot_mut(&mut self.local, local).and_then(Option::take).is_some() {
-                    self.release(local);
-                    self.events.push_back(MuxEvent::Closed { local });
-                }
+                slot_mut(&mut self.local, local).and_then(Option::take)?;
+                self.release(local);
+                Some(MuxEvent::Closed { local })
             }
             Remote::Waiting { name, .. } => {
                 if let Some(opening) = self.names.get_mut(&name) {
@@ -352,7 +331,7 @@ impl Mux {
                 }
                 self.forget_if_idle(&name);
                 // it still waits for an answer to its opening: without one it would take the next for it
-                self.events.push_back(MuxEvent::Reject { remote });
+                Some(MuxEvent::Reject { remote })
             }
         }
     }

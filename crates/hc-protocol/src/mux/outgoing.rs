@@ -1,6 +1,6 @@
 //! Frames on their way out: small messages that follow each other leave as one batch.
 
-use compact_encoding::{Encode, put};
+use compact_encoding::{Encode, Sink, put};
 
 use super::channels::Name;
 use super::{CLOSE, OPEN, REJECT};
@@ -68,7 +68,8 @@ impl Outgoing {
     }
 
     pub(crate) fn reject(&mut self, remote_id: u64, seal: &mut impl FnMut(&[u8])) {
-        self.control(REJECT, remote_id, seal, |_| {});
+        // a peer that opens many channels at once is answered with one batch, as Node does
+        self.message(0, REJECT, &Number(remote_id), seal);
     }
 
     pub(crate) fn close(&mut self, id: u64, seal: &mut impl FnMut(&[u8])) {
@@ -110,6 +111,15 @@ impl Outgoing {
         }
         self.batch.clear();
         self.messages = 0;
+    }
+}
+
+/// The number of a channel, as all that there is in a message.
+struct Number(u64);
+
+impl Encode for Number {
+    fn encode<S: Sink>(&self, out: &mut S) {
+        put::uint(out, self.0);
     }
 }
 

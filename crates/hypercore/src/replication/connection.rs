@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hc_crypto::PublicKey;
 use hc_protocol::wire::Message;
-use hc_protocol::{ChannelId, OpenError, Violation};
+use hc_protocol::{ChannelId, Violation};
 use hc_replicator::PeerId;
 use hc_tree::ProofRequest;
 use parking_lot::Mutex;
@@ -166,10 +166,6 @@ impl Connection {
                 channels.insert(channel, Attached { core: core.clone(), peer: None });
                 drop(channels);
                 core.connecting(true);
-            }
-            Err(OpenError::Violation(violation)) => {
-                drop(channels);
-                self.violated(violation);
             }
             Err(error) => tracing::debug!(%error, "channel not opened"),
         }

@@ -57,27 +57,33 @@ impl Reader {
     }
 
     fn receive(&mut self, bytes: &[u8]) {
-        let received = self.connection.protocol.lock().receive(bytes);
-        // what came before a violation still counts
+        self.connection.protocol.lock().receive(bytes);
         self.dispatch_events();
-        if let Err(violation) = received {
-            self.connection.violated(violation);
-        }
     }
 
     /// Carries out what the protocol made of the bytes, then lets each core that it concerns act on all of it at once.
     fn dispatch_events(&mut self) {
         let mut fed: BTreeMap<DiscoveryKey, Core> = BTreeMap::new();
-        loop {
-            let Some(event) = self.connection.protocol.lock().poll_event() else { break };
+        let violation = loop {
+            // the lock is not held while an event is carried out
+            let polled = self.connection.protocol.lock().poll_event();
+            let event = match polled {
+                Ok(Some(event)) => event,
+                Ok(None) => break None,
+                Err(violation) => break Some(violation),
+            };
             if let Some(core) = self.dispatch(event) {
                 fed.entry(*core.discovery_key()).or_insert(core);
             }
-        }
+        };
+        // what came before a violation still counts
         for core in fed.values() {
             core.pump();
         }
         self.connection.output.notify_one();
+        if let Some(violation) = violation {
+            self.connection.violated(violation);
+        }
     }
 
     /// Carries out an event. Returns the core that has to be pumped for it.
