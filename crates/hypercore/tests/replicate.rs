@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
+use hc_protocol::SecretStream;
 use hypercore::{Event, GetOptions, Hypercore, Replication, Role};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 async fn filled(blocks: u64) -> Hypercore {
     let core = Hypercore::memory().await.unwrap();
@@ -136,4 +138,52 @@ async fn s7_two_sources_share_a_download() {
     two.get(0).await.unwrap();
     two.download(..4000).done().await.unwrap();
     assert_eq!(two.contiguous_length(), 4000);
+}
+
+/// A peer on the other end of a byte stream that writes whatever it likes.
+struct RawPeer {
+    stream: SecretStream,
+    transport: DuplexStream,
+}
+
+impl RawPeer {
+    async fn connect(to: &Hypercore) -> (Self, Replication) {
+        let (here, mut transport) = tokio::io::duplex(64 * 1024);
+        let connection = to.replicate(here, Role::Responder).unwrap();
+        let pair = hypercore::KeyPair::from_seed(&[7; 32]);
+        let mut stream = SecretStream::new(hc_protocol::Role::Initiator, &pair, [8; 32], [9; 24]).unwrap();
+        while stream.handshake().is_none() {
+            if let Some(bytes) = stream.poll_transmit() {
+                transport.write_all(&bytes).await.unwrap();
+            }
+            let mut bytes = vec![0; 4096];
+            let len = transport.read(&mut bytes).await.unwrap();
+            stream.receive(&bytes[..len]);
+            let _ = stream.poll_frame().unwrap();
+        }
+        (Self { stream, transport }, connection)
+    }
+
+    /// Sends a frame; false if nobody takes it any more.
+    async fn send(&mut self, frame: &[u8]) -> bool {
+        self.stream.send(frame);
+        let bytes = self.stream.poll_transmit().unwrap();
+        self.transport.write_all(&bytes).await.is_ok()
+    }
+}
+
+#[tokio::test]
+async fn regression_a_peer_that_lets_refusals_pile_up_is_closed() {
+    let core = filled(1).await;
+    let (mut peer, connection) = RawPeer::connect(&core).await;
+    // a batch that opens channel 0, which is none, of a protocol that nobody speaks: each is refused
+    let open = [5_u8, 1, 0, 1, b'x', 0];
+    let frame = [[0, 0, 0].as_slice(), &open.repeat(60_000)].concat();
+    let mut sent = 0;
+    while sent < 200 && peer.send(&frame).await {
+        sent += 1;
+    }
+    assert!((40..200).contains(&sent), "{sent} frames");
+    let why = connection.closed().await.unwrap_err().to_string();
+    assert!(why.contains("unread"), "{why}");
 }

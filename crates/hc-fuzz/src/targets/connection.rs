@@ -14,7 +14,12 @@ use crate::target::{Target, Verdict, class, described};
 
 pub(super) fn targets() -> Vec<Target> {
     // what a peer sends is decoded where events are polled
-    vec![machine("connection", &[], seeds, run)]
+    let allowance = Allowance {
+        why: "a channel of 52 bytes that waits for its answer takes some 700; limits.rs bounds what waits",
+        per_byte: 16,
+        ..Allowance::RULE
+    };
+    vec![Target { allowance, ..machine("connection", &[], seeds, run) }]
 }
 
 /// Cores that this end has.

@@ -72,12 +72,8 @@ impl Link {
     pub(crate) fn send(&self, message: &Message) {
         let mut protocol = self.connection.protocol.lock();
         protocol.send(self.channel, message);
-        let pending = protocol.pending_output();
         drop(protocol);
-        self.connection.output.notify_one();
-        if pending > limits::OUTPUT_MAX {
-            self.fail(Error::Connection(format!("the peer leaves {pending} bytes unread")));
-        }
+        self.connection.sent();
     }
 
     /// Queues a request to be answered when there is room for the answer.
@@ -131,6 +127,15 @@ impl Connection {
         if !self.ended.is_cancelled() {
             *outcome = reason;
             self.ended.cancel();
+        }
+    }
+
+    /// Something was queued to be sent. Ends the connection if the peer leaves too much unread.
+    pub(super) fn sent(&self) {
+        let pending = self.protocol.lock().pending_output();
+        self.output.notify_one();
+        if pending > limits::OUTPUT_MAX {
+            self.end(Some(Error::Connection(format!("the peer leaves {pending} bytes unread"))));
         }
     }
 

@@ -15,7 +15,8 @@ pub(crate) const SPARSE_READS: u32 = 64;
 /// The peer's requests are answered while fewer bytes than this wait to be sent.
 pub(crate) const SERVE_HIGH_WATER: usize = 1024 * 1024;
 /// A connection with more bytes than this that wait to be sent is closed: 8 MiB, beside the largest frame. Answers stop far
-/// below it; what reaches it are announcements to a peer that reads nothing.
+/// below it; what reaches it are announcements and
+/// refusals of channels to a peer that reads nothing.
 pub(crate) const OUTPUT_MAX: usize = 8 * 1024 * 1024 + hc_protocol::limits::MAX_FRAME;
 /// How long a peer may leave bytes unread before its connection is closed.
 pub(crate) const STALL: Duration = Duration::from_secs(60);

@@ -80,7 +80,8 @@ impl Reader {
         for core in fed.values() {
             core.pump();
         }
-        self.connection.output.notify_one();
+        // what the protocol answers by itself counts too
+        self.connection.sent();
         if let Some(violation) = violation {
             self.connection.violated(violation);
         }
@@ -230,5 +231,5 @@ pub(super) async fn attach(connection: &Connection, core: &Core) {
 
 fn reject(connection: &Connection, discovery_key: &DiscoveryKey) {
     connection.protocol.lock().reject(discovery_key);
-    connection.output.notify_one();
+    connection.sent();
 }
