@@ -10,7 +10,7 @@ use super::frames::finished;
 use super::{machine, wire};
 use crate::probe::Probe;
 use crate::rng::Rng;
-use crate::target::{Target, Verdict, class, described};
+use crate::target::{Allowance, Target, Verdict, class, described};
 
 pub(super) fn targets() -> Vec<Target> {
     // what a peer sends is decoded where events are polled
@@ -187,7 +187,6 @@ fn costly() -> Vec<(u8, Vec<Vec<u8>>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::Allowance;
 
     #[test]
     fn q9_what_costs_most_costs_no_more_than_anything_may() {
