@@ -19,7 +19,7 @@ pub(crate) const COLUMN_FAMILY: &str = "corestore";
 const DEFAULT: &str = "default";
 
 /// Blocks of tables that are kept in memory, for the whole database: so many once they have been read, none before.
-const CACHE_BYTES: usize = 64 << 20;
+const CACHE_BYTES: usize = 96 << 20;
 /// What is kept is mostly blocks of tables of this size. Smaller ones than Node's: a read at random brings one into memory.
 const TABLE_BLOCK_BYTES: usize = 4096;
 /// Node's number of jobs in the background. Each has a thread, which is started when the first database is opened: no more
