@@ -219,6 +219,8 @@ impl Error {
             Self::InvalidChecksum { .. } => "INVALID_CHECKSUM",
             Self::Assertion(_) | Self::RootsLost { .. } | Self::Internal(_) => "ERR_ASSERTION",
             Self::Decoding { .. } | Self::Encryption { .. } => "DECODING_ERROR",
+            // a node of the tree that a log or session needs is not stored (any more)
+            Self::Storage(StorageError::Tree { .. }) => "INVALID_OPERATION",
             Self::Storage(_) => "WRITE_FAILED",
             Self::Protocol(_) | Self::Replication(_) | Self::Connection(_) => "CONNECTION_FAILED",
             Self::StoreClosed => "SESSION_CLOSED",

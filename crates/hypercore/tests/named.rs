@@ -262,3 +262,19 @@ async fn terms_of_an_append_hold_in_the_log_and_in_a_session() {
         session.truncate(2).await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn regression_a_session_whose_roots_were_cleared_with_the_log_does_not_open_as_in_node() {
+    let core = Hypercore::memory().await.unwrap();
+    core.append_batch(["a", "b", "c", "d", "e"]).await.unwrap();
+    common::named(&core, "draft").await.close().await.unwrap();
+    core.append_batch(["f", "g", "h"]).await.unwrap();
+    // with the second of two siblings go their nodes, of which the first is a root of the session
+    core.clear(4..5).await.unwrap();
+    core.clear(5..6).await.unwrap();
+    let gone = core.session(SessionOptions::new().name("draft")).await.unwrap_err();
+    assert_eq!(gone.code(), "INVALID_OPERATION", "{gone}");
+    // the name can begin anew
+    let anew = core.session(SessionOptions::new().name("draft").overwrite(true)).await.unwrap();
+    assert_eq!(anew.length(), 8);
+}
