@@ -49,6 +49,7 @@ impl Registry {
     ) -> Result<Core> {
         let _opening = self.opening.lock().await;
         if let Some(core) = name.discovery_key.and_then(|key| self.open_core(&key)) {
+            core.join(&options).await?;
             return Ok(core);
         }
         let core = Core::open(storage, name, options).await?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use corestore::{Corestore, OpenOptions, Role};
-use hypercore::GetOptions;
+use hypercore::{GetOptions, KeyPair, Manifest};
 
 fn connect(a: &Corestore, b: &Corestore) {
     let (here, there) = tokio::io::duplex(64 * 1024);
@@ -149,4 +149,21 @@ async fn a_thousand_cores_go_over_one_connection() {
     for copy in copies.collect::<Vec<_>>() {
         copy.await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn m5_g7_what_is_said_of_a_core_that_is_open_already_counts() {
+    let store = Corestore::memory().await.unwrap();
+    let log = store.get("log").await.unwrap();
+    assert_eq!(log.core().group(), None);
+    store.get_with("log", OpenOptions::new().group([1; 32])).await.unwrap();
+    assert_eq!(log.core().group(), Some([1; 32]));
+    let other = store.get_with("log", OpenOptions::new().group([2; 32])).await.unwrap_err();
+    assert_eq!((other.code(), log.core().group()), ("STORAGE_CONFLICT", Some([1; 32])));
+
+    let manifest = Manifest::single(KeyPair::from_seed(&[5; 32]).public());
+    let copy = store.get(manifest.key()).await.unwrap();
+    assert_eq!(copy.manifest(), None);
+    store.get(manifest.clone()).await.unwrap();
+    assert_eq!(copy.manifest(), Some(manifest));
 }

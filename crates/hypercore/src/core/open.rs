@@ -80,6 +80,27 @@ impl Core {
         Self::open_as(storage, name, options, false).await
     }
 
+    /// Opens a core that is open already once more: what the options say about the core itself, and it does not know yet, is
+    /// stored.
+    ///
+    /// # Errors
+    /// [`Error::InvalidChecksum`] if the manifest is not this core's; [`Error::StorageConflict`] if the core is in another
+    /// group; [`Error::Storage`].
+    pub async fn join(&self, options: &OpenOptions) -> Result<()> {
+        let (manifest, group) = (options.manifest.clone(), options.group);
+        if self.0.storage.is_read_only() || (manifest.is_none() && group.is_none()) {
+            return Ok(());
+        }
+        let core = self.clone();
+        blocking(move || {
+            if let Some(manifest) = manifest {
+                core.set_manifest(manifest)?;
+            }
+            group.map_or(Ok(()), |topic| core.set_group(&topic))
+        })
+        .await
+    }
+
     async fn open_as(
         storage: &Arc<Storage>,
         name: CoreName,
