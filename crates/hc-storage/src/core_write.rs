@@ -169,9 +169,17 @@ impl CoreWrite {
         self.dependency(dependency);
     }
 
-    /// Takes over the blocks that a named session has behind a length: the nodes and blocks that it read of them.
-    pub fn commit(&mut self, signed: &SignedChange, blocks: &[(u64, Bytes)], timestamp: u64) {
-        self.nodes(signed.change().nodes());
+    /// Takes over the blocks that a named session has behind a length: the nodes and blocks that it read of them. `beyond` are
+    /// nodes of the session's tree that nothing in the log leads to yet, and that upstream takes along.
+    pub fn commit(
+        &mut self,
+        signed: &SignedChange,
+        beyond: &[Node],
+        blocks: &[(u64, Bytes)],
+        timestamp: u64,
+    ) {
+        let nodes = [signed.change().nodes(), beyond].concat();
+        self.nodes(&nodes);
         self.head(signed.change().head(), signed.signature(), timestamp);
         for (index, block) in blocks {
             self.batch.put(keys::block(self.pointers.data, *index), block.clone());

@@ -278,3 +278,34 @@ async fn regression_a_session_whose_roots_were_cleared_with_the_log_does_not_ope
     let anew = core.session(SessionOptions::new().name("draft").overwrite(true)).await.unwrap();
     assert_eq!(anew.length(), 8);
 }
+
+#[tokio::test]
+async fn regression_a_part_is_committed_with_the_nodes_that_node_takes_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = Hypercore::open(dir.path()).await.unwrap();
+    core.append_batch((0..7).map(|i| i.to_string())).await.unwrap();
+    let draft = named(&core, "draft").await;
+    draft.append_batch((7..12).map(|i| i.to_string())).await.unwrap();
+    let options = CommitOptions::new().length(11);
+    assert_eq!(core.commit_with(&draft, options).await.unwrap().unwrap().length, 11);
+    draft.close().await.unwrap();
+    core.close().await.unwrap();
+    // nodes 19 and 21 cover block 11 too, so no block of the log leads to them
+    let stored: Vec<u64> = hypercore::storage::dump(dir.path())
+        .await
+        .unwrap()
+        .into_iter()
+        .filter_map(|(key, _)| {
+            let (start, end) = hc_storage::keys::tree_nodes(0);
+            (start.as_ref()..end.as_ref())
+                .contains(&key.as_slice())
+                .then(|| hc_storage::keys::parse_block(&key).unwrap())
+        })
+        .filter(|node| *node > 14)
+        .collect();
+    assert_eq!(stored, [16, 17, 18, 19, 20, 21]);
+    let core = Hypercore::open(dir.path()).await.unwrap();
+    let draft = core.session(SessionOptions::new().name("draft")).await.unwrap();
+    assert_eq!((core.length(), draft.length()), (11, 12));
+    assert_eq!(core.commit(&draft).await.unwrap().unwrap().length, 12);
+}

@@ -9,7 +9,8 @@
 
 use bytes::Bytes;
 use hc_storage::{CoreStorage, CoreWrite};
-use hc_tree::{Batch, TreeChange, TreeHead, head_at};
+use hc_tree::flat::right_span;
+use hc_tree::{Batch, Node, TreeChange, TreeHead, head_at};
 
 use super::branch::Branch;
 use super::line::{Line, NodesOf, Planned, Signing};
@@ -102,12 +103,12 @@ fn plan(line: &Line<'_>, session: &Branch, terms: &CommitTerms) -> Result<Option
     if base.length() > length || base.length() < shared || line.state.verifier().is_none() {
         return Ok(None);
     }
-    let Some(tree) = rebuilt(base, &theirs, &disk, (shared, length))? else { return Ok(None) };
+    let Some((tree, beyond)) = rebuilt(base, &theirs, &disk, (shared, length))? else { return Ok(None) };
     let mut change = Change { length, into: None, given: None };
     if length > base.length() {
         let blocks = own_blocks(&disk, shared, length)?;
         let signing: Signing = terms.signer.clone().into();
-        change.into = Some(line.adopt(tree, &blocks, &signing)?);
+        change.into = Some(line.adopt(tree, &beyond, &blocks, &signing)?);
     }
     if shared < length
         && let Some((after, dependency)) = disk.given_away(length)
@@ -128,14 +129,16 @@ struct Change {
     given: Option<(CoreStorage, CoreWrite)>,
 }
 
-/// The log with the blocks of a session from `shared` up to `length` on top, worked out anew from the log's own tree. None
-/// if that is not what the session has, or not what the log has already: then one of them changed since the session began.
+/// The log with the blocks of a session from `shared` up to `length` on top, worked out anew from the log's own tree; and
+/// nodes of the session's tree that stand in between, but cover later blocks too. Nobody needs these in the log; upstream copies
+/// them along. None if that is not what the session has, or not what the log has already: then one of them changed since the
+/// session began.
 fn rebuilt(
     base: &TreeHead,
     session: &TreeHead,
     disk: &CoreStorage,
     (shared, length): (u64, u64),
-) -> Result<Option<TreeChange>> {
+) -> Result<Option<(TreeChange, Vec<Node>)>> {
     let leaves: Vec<u64> = (shared..session.length()).map(|block| block.saturating_mul(2)).collect();
     let (nodes, _) = disk.tree_nodes_and_block(leaves.iter().copied(), None)?;
     let start = head_at(&NodesOf(disk), base, shared, base.fork())?;
@@ -152,8 +155,14 @@ fn rebuilt(
             target = Some(batch.clone().finish());
         }
     }
-    let same = batch.finish().head().hash() == session.hash();
-    Ok(target.filter(|_| fits && same))
+    let whole = batch.finish();
+    if !fits || whole.head().hash() != session.hash() {
+        return Ok(None);
+    }
+    let between = shared.saturating_mul(2)..length.saturating_mul(2);
+    let is_beyond = |node: &&Node| between.contains(&node.index) && right_span(node.index) >= between.end;
+    let beyond = whole.nodes().iter().filter(is_beyond).copied().collect();
+    Ok(target.map(|target| (target, beyond)))
 }
 
 fn own_blocks(disk: &CoreStorage, start: u64, end: u64) -> Result<Vec<(u64, Bytes)>> {

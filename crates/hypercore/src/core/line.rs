@@ -10,7 +10,8 @@ use hc_crypto::{Key, KeyPair, Manifest, SignError, Verifier, VerifyError};
 use hc_storage::{Auth, CoreStorage, CoreWrite, HeadRecord};
 use hc_tree::bitfield::BitChange;
 use hc_tree::{
-    Batch, Draft, NodeReader, Reorged, SignedChange, TreeChange, TreeHead, cleared_nodes, flat, truncate,
+    Batch, Draft, Node, NodeReader, Reorged, SignedChange, TreeChange, TreeHead, cleared_nodes, flat,
+    truncate,
 };
 
 use super::state::{Committed, State};
@@ -90,6 +91,7 @@ impl Line<'_> {
     pub(super) fn adopt(
         &self,
         change: TreeChange,
+        beyond: &[Node],
         blocks: &[(u64, Bytes)],
         signing: &Signing,
     ) -> Result<Planned> {
@@ -100,7 +102,7 @@ impl Line<'_> {
         };
         let timestamp = crate::now_millis();
         let mut write = self.disk.write();
-        write.commit(&signed, blocks, timestamp);
+        write.commit(&signed, beyond, blocks, timestamp);
         let committed =
             Committed { head: Some(signed.into_head()), timestamp, verifier: fresh, ..Committed::default() };
         let bits = vec![BitChange { start, end, set: true }];
