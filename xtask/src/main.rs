@@ -40,7 +40,7 @@ cargo xtask bench [OPTIONS]    compare with Node: --only NAME, --pairs N, --scal
                                --curve: what operations cost as a log grows
 cargo xtask fuzz [OPTIONS]     hostile input for every decoder: --short, --long, --seconds N, --executions N, --target NAME, --seed N
 cargo xtask differential       the same input for Node and for us: --inputs N, --seed N
-cargo xtask equality [OPTIONS] the same random scripts on Node and on ours leave the same stores: --scripts N, --seed S
+cargo xtask equality [OPTIONS] the same random scripts on Node and on ours leave the same stores: --scripts N, --seconds N, --seed S
 cargo xtask torture WHAT       WHAT is kill, power, damage or faults; --cycles N or --seconds N, --seed S
 cargo xtask layers | tidy | licences | vectors | behaviours";
 

@@ -29,6 +29,8 @@ use script::Script;
 #[derive(Debug, Clone)]
 struct Options {
     scripts: u64,
+    /// No script begins after so long.
+    seconds: Option<u64>,
     /// Of the first script; each next one has the next number.
     seed: u64,
     jobs: u64,
@@ -41,8 +43,14 @@ struct Options {
 impl Options {
     fn parse(args: &[String]) -> Result<Self, String> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let mut options =
-            Self { scripts: 500, seed: since.as_secs() * 1000, jobs: 2, only_node: false, actions: None };
+        let mut options = Self {
+            scripts: 500,
+            seconds: None,
+            seed: since.as_secs() * 1000,
+            jobs: 2,
+            only_node: false,
+            actions: None,
+        };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut number = || -> Result<u64, String> {
@@ -51,6 +59,7 @@ impl Options {
             };
             match arg.as_str() {
                 "--scripts" => options.scripts = number()?,
+                "--seconds" => (options.scripts, options.seconds) = (u64::MAX, Some(number()?)),
                 "--seed" => options.seed = number()?,
                 "--jobs" => options.jobs = number()?.max(1),
                 "--actions" => options.actions = Some(number()?),
@@ -67,28 +76,29 @@ pub(crate) fn run(args: &[String]) -> Outcome {
     setup::run(setup::Node::Needed)?;
     let agent =
         if options.only_node { PathBuf::new() } else { shell::build(&["hc-agent"], false)?.join("hc-agent") };
-    println!("equality: {} scripts, --seed {}", options.scripts, options.seed);
-    let (next, started) = (AtomicU64::new(0), Instant::now());
+    let length = options.seconds.map_or_else(|| format!("{} scripts", options.scripts), |s| format!("{s} s"));
+    println!("equality: {length}, --seed {}", options.seed);
+    let (next, done, started) = (AtomicU64::new(0), AtomicU64::new(0), Instant::now());
     let faults: Vec<String> = std::thread::scope(|scope| {
         let workers: Vec<_> =
-            (0..options.jobs).map(|_| scope.spawn(|| work(&options, &agent, &next))).collect();
+            (0..options.jobs).map(|_| scope.spawn(|| work(&options, &agent, &next, &done))).collect();
         let ended = |worker: std::thread::ScopedJoinHandle<'_, Outcome>| match worker.join() {
             Ok(outcome) => outcome.err(),
             Err(_) => Some("a worker panicked".into()),
         };
         workers.into_iter().filter_map(ended).collect()
     });
-    let done = next.load(Ordering::Relaxed).min(options.scripts);
-    println!("equality: {done} scripts in {:.1} s", started.elapsed().as_secs_f64());
+    println!("equality: {} scripts in {:.1} s", done.into_inner(), started.elapsed().as_secs_f64());
     if faults.is_empty() { Ok(()) } else { Err(faults.join("\n\n")) }
 }
 
 /// Takes scripts until there are none left, or one fails: then no other begins.
-fn work(options: &Options, agent: &Path, next: &AtomicU64) -> Outcome {
-    let peers = Peers::start(options, agent)?;
+fn work(options: &Options, agent: &Path, next: &AtomicU64, done: &AtomicU64) -> Outcome {
+    let (peers, started) = (Peers::start(options, agent)?, Instant::now());
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= options.scripts {
+        let late = options.seconds.is_some_and(|seconds| started.elapsed().as_secs() >= seconds);
+        if number >= options.scripts || late {
             return Ok(());
         }
         let seed = options.seed.wrapping_add(number);
@@ -96,6 +106,7 @@ fn work(options: &Options, agent: &Path, next: &AtomicU64) -> Outcome {
             next.fetch_max(options.scripts, Ordering::Relaxed);
             return Err(explain(options, agent, seed, fault));
         }
+        done.fetch_add(1, Ordering::Relaxed);
     }
 }
 
