@@ -20,7 +20,7 @@ use crate::device_file::DeviceFile;
 use crate::options::{self, COLUMN_FAMILY};
 use crate::snapshot::Snapshot;
 use crate::tables::{Growth, Tables};
-use crate::{seal, session_id};
+use crate::{seal, session_id, wal};
 
 type Result<T> = std::result::Result<T, StorageError>;
 
@@ -182,6 +182,7 @@ impl Open {
             seal::check(dir)?;
         }
         session_id::renew(&path)?;
+        wal::cut_behind_holes(&path)?;
         let tables = Tables::of(&path);
         let (database, families) = options::of(tables);
         let db = DB::open_cf_descriptors(&database, &path, families);

@@ -5,6 +5,7 @@
 //! | [`RocksKv`] | the engine |
 //! | `options` | RocksDB options, equal to Node's |
 //! | `tables` | how large a database is, and how its tables are indexed |
+//! | `wal` | the write-ahead log after a power loss: what is behind a hole in it goes |
 //! | `seal` | the `SEAL` file: whether the database is what it was when it was closed |
 //! | `device_file` | the `CORESTORE` file: which machine and process a directory belongs to |
 //! | `session_id` | the mark by which a suspended Node process sees that somebody else wrote |
@@ -17,10 +18,12 @@
 
 mod db;
 mod device_file;
+mod folder;
 mod options;
 mod seal;
 mod session_id;
 mod snapshot;
 mod tables;
+mod wal;
 
 pub use db::RocksKv;

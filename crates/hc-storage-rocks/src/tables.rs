@@ -6,10 +6,9 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use nix::dir::Dir;
-use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
 use rocksdb::{ColumnFamily, DB};
+
+use crate::folder;
 
 /// Up to this many bytes of tables, each table has its index and its filter in one piece, which is read once and kept: a read
 /// then looks for nothing but the block. These take about a hundredth of the tables. Beyond it they come in parts.
@@ -32,14 +31,7 @@ impl Tables {
     /// Those in a folder. What cannot be read is not counted: it only says what is quicker.
     pub(crate) fn of(db: &Path) -> Self {
         let mut tables = Self::default();
-        // not with the standard library: it panics if the folder cannot be closed
-        let Ok(mut folder) =
-            Dir::open(db, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
-        else {
-            return tables;
-        };
-        for file in folder.iter().flatten() {
-            let name = file.file_name().to_string_lossy().into_owned();
+        for name in folder::names(db) {
             if Path::new(&name).extension().is_some_and(|ending| ending == "sst") {
                 tables.count += 1;
                 tables.bytes += std::fs::metadata(db.join(name)).map_or(0, |metadata| metadata.len());
