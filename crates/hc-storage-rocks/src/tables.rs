@@ -31,7 +31,7 @@ impl Tables {
     /// Those in a folder. What cannot be read is not counted: it only says what is quicker.
     pub(crate) fn of(db: &Path) -> Self {
         let mut tables = Self::default();
-        for name in folder::names(db) {
+        for name in folder::names(db).unwrap_or_default() {
             if Path::new(&name).extension().is_some_and(|ending| ending == "sst") {
                 tables.count += 1;
                 tables.bytes += std::fs::metadata(db.join(name)).map_or(0, |metadata| metadata.len());

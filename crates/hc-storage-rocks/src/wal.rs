@@ -31,9 +31,9 @@ const RECYCLED_HEADER: usize = 11;
 /// # Errors
 /// If a log cannot be read or cut.
 pub(crate) fn cut_behind_holes(db: &Path) -> Result<()> {
-    let failed = |error| StorageError::io("checking the write-ahead log", error);
     let mut holed = false;
-    for log in logs(db)? {
+    for log in logs(db).map_err(|error| failed(db, &error))? {
+        let failed = |error| failed(&log, &error);
         let bytes = std::fs::read(&log).map_err(failed)?;
         let end = if holed { Some(0) } else { hole(&bytes) };
         let Some(end) = end.filter(|end| *end < bytes.len()) else { continue };
@@ -45,10 +45,15 @@ pub(crate) fn cut_behind_holes(db: &Path) -> Result<()> {
     Ok(())
 }
 
+fn failed(path: &Path, error: &std::io::Error) -> StorageError {
+    let named = std::io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    StorageError::io("checking the write-ahead log", named)
+}
+
 /// The logs of a database, oldest first.
-fn logs(db: &Path) -> Result<Vec<PathBuf>> {
+fn logs(db: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut logs = Vec::new();
-    for name in folder::names(db) {
+    for name in folder::names(db)? {
         if let Some(number) = name.strip_suffix(".log").and_then(|number| number.parse::<u64>().ok()) {
             logs.push((number, db.join(name)));
         }
