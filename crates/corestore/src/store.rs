@@ -189,10 +189,11 @@ impl Corestore {
         self.get_with(core, OpenOptions::new()).await
     }
 
-    /// As [`get`](Self::get), with options. Of these, `key`, `key_pair` and `manifest` are set by the target.
+    /// As [`get`](Self::get), with options. Of these, `key`, `key_pair` and `manifest` are set by the target. What they say of
+    /// the core itself and it does not know yet (its group, its manifest) is stored, also if it is open already.
     ///
     /// # Errors
-    /// As [`get`](Self::get).
+    /// As [`get`](Self::get); [`Error::StorageConflict`] if the core is in another group.
     pub async fn get_with(&self, core: impl Into<Target>, options: OpenOptions) -> Result<Hypercore> {
         self.check_open()?;
         let (name, mut options) = self.resolve(core.into(), options)?;
