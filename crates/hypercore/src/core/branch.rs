@@ -5,8 +5,8 @@
 //!
 //! Follows npm hypercore 11.37.1, `lib/session-state.js`.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use hc_storage::{CoreStorage, Hints};
@@ -70,44 +70,16 @@ pub(crate) enum Kind {
     AtomicNamed(Arc<Branch>),
 }
 
-/// The branches of a core that are open.
-#[derive(Default)]
-pub(super) struct Branches(Mutex<Vec<Weak<Branch>>>);
-
-impl Branches {
-    fn add(&self, branch: &Arc<Branch>) {
-        let mut open = self.0.lock();
-        open.retain(|branch| branch.strong_count() > 0);
-        open.push(Arc::downgrade(branch));
-    }
-
-    fn remove(&self, gone: &Arc<Branch>) {
-        self.0.lock().retain(|branch| !std::ptr::eq(branch.as_ptr(), Arc::as_ptr(gone)));
-    }
-
-    /// The named session that somebody has a handle of.
-    pub(super) fn named(&self, name: &str) -> Option<Arc<Branch>> {
-        let is = |branch: &Arc<Branch>| matches!(branch.kind(), Kind::Named(open) if open == name);
-        self.open().into_iter().find(is)
-    }
-
-    fn open(&self) -> Vec<Arc<Branch>> {
-        self.0.lock().iter().filter_map(Weak::upgrade).collect()
-    }
-
-    /// The public log, or a named session, was cut: what snapshots have behind that is no longer the log's.
-    pub(super) fn cut(&self, length: u64, name: Option<&str>) {
-        for branch in self.open() {
-            if let Kind::Snapshot(of) = &branch.kind
-                && (name.is_none() || of.as_deref() == name)
-            {
-                branch.still.fetch_min(length, Ordering::AcqRel);
-            }
+impl Branch {
+    /// The public log, or a named session, was cut: what a snapshot of it has behind that is no longer the log's.
+    pub(super) fn was_cut(&self, length: u64, name: Option<&str>) {
+        if let Kind::Snapshot(of) = &self.kind
+            && (name.is_none() || of.as_deref() == name)
+        {
+            self.still.fetch_min(length, Ordering::AcqRel);
         }
     }
-}
 
-impl Branch {
     fn new(core: &Core, kind: Kind, state: State, disk: CoreStorage) -> Arc<Self> {
         let still = state.head().length().min(core.status().length);
         let branch = Arc::new(Self {

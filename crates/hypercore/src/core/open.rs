@@ -15,7 +15,7 @@ pub use hc_storage::Alias;
 
 use super::announce::Announcer;
 use super::append::AppendQueue;
-use super::branch::Branches;
+use super::branches::Branches;
 use super::cut::CutWatchers;
 use super::lifetime::Lifetime;
 use super::state::{State, verifier_of};
