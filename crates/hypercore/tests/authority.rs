@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{filled, texts, told};
+use common::{filled, texts, told, until, upgrade};
 use hc_crypto::multisig::PatchNode;
 use hc_crypto::{PartialSignature, Verifier};
 use hypercore::storage::{Storage, StorageOptions};
@@ -25,21 +25,6 @@ fn connect(a: &Hypercore, b: &Hypercore) {
     let (here, there) = tokio::io::duplex(64 * 1024);
     a.replicate(here, Role::Responder).unwrap();
     b.replicate(there, Role::Initiator).unwrap();
-}
-
-/// Waits until a condition holds.
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..2000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{what}");
-}
-
-fn upgrade(length: u64) -> ProofRequest {
-    ProofRequest { upgrade: Some(UpgradeRequest { start: 0, length }), ..ProofRequest::default() }
 }
 
 #[tokio::test]

@@ -6,13 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{filled, named, texts, told};
+use common::{filled, named, texts, told, until, upgrade};
 use hc_storage::{WriteBatch, keys};
 use hypercore::core::CoreName;
 use hypercore::storage::{GroupUpdate, Storage};
 use hypercore::{
-    Core, Error, Event, Hypercore, KeyPair, OpenOptions, Proof, ProofRequest, Replication, Role,
-    SessionOptions, UpgradeRequest,
+    Core, Error, Event, Hypercore, KeyPair, OpenOptions, Proof, Replication, Role, SessionOptions,
 };
 
 fn pair(seed: u8) -> KeyPair {
@@ -23,20 +22,6 @@ fn connect(a: &Hypercore, b: &Hypercore) -> Replication {
     let (here, there) = tokio::io::duplex(64 * 1024);
     b.replicate(there, Role::Initiator).unwrap();
     a.replicate(here, Role::Responder).unwrap()
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..3000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{what}");
-}
-
-fn upgrade(length: u64) -> ProofRequest {
-    ProofRequest { upgrade: Some(UpgradeRequest { start: 0, length }), ..ProofRequest::default() }
 }
 
 async fn within(storage: &Arc<Storage>, options: OpenOptions) -> Hypercore {

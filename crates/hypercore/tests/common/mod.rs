@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use hypercore::core::{Core, CoreName};
 use hypercore::storage::Storage;
-use hypercore::{Event, Events, Hypercore, OpenOptions, Role, SessionOptions};
+use hypercore::{Event, Events, Hypercore, OpenOptions, ProofRequest, Role, SessionOptions, UpgradeRequest};
 
 pub(crate) async fn filled(blocks: u64) -> Hypercore {
     let core = Hypercore::memory().await.unwrap();
@@ -48,6 +48,22 @@ pub(crate) fn connect(a: &Hypercore, b: &Hypercore) {
     let (here, there) = tokio::io::duplex(64 * 1024);
     a.replicate(here, Role::Responder).unwrap();
     b.replicate(there, Role::Initiator).unwrap();
+}
+
+/// Waits until a condition holds.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..3000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{what}");
+}
+
+/// Asks for a whole log of this length.
+pub(crate) fn upgrade(length: u64) -> ProofRequest {
+    ProofRequest { upgrade: Some(UpgradeRequest { start: 0, length }), ..ProofRequest::default() }
 }
 
 /// A core of a store that has others too.
