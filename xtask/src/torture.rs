@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `kill` | 500 cycles | |
 //! | `power` | 2,000 images | strace |
-//! | `damage` | 500 stores | |
+//! | `damage` | 500 damages | |
 //! | `faults` | every point of the standard script | strace |
 
 use crate::{Outcome, setup, shell};
