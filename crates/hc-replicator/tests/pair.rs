@@ -75,6 +75,32 @@ fn a_range_wanted_before_any_peer_is_there_finishes() {
 }
 
 #[test]
+fn regression_a_reader_follows_a_writer_whose_newest_head_is_not_announced_yet() {
+    for (rounds, has_roots) in [(1, false), (100, false), (100, true)] {
+        let mut w = World::new();
+        let (writer, reader) = (w.full(1), w.empty());
+        // whether it can bring somebody up who has the length that was announced
+        w.nodes[reader].has_roots = has_roots;
+        w.link(writer, reader, 5);
+        let follow = w.want(reader, Want::Range { start: 0, end: None, linear: true });
+        w.run();
+        let mut length = 1;
+        for _ in 0..rounds {
+            w.append(writer, 3);
+            w.append_unannounced(writer, 7);
+            w.run_for(3_000);
+            length += 10;
+            assert_eq!(w.nodes[reader].length, length, "the newest head is what the proof is of");
+        }
+        w.append(writer, 5);
+        w.run();
+        assert_eq!(w.nodes[reader].blocks.len() as u64, length + 5);
+        assert_eq!(w.outcome(reader, follow), None);
+        assert_eq!(w.count(writer, "request"), 0, "a writer asked its reader for its own log");
+    }
+}
+
+#[test]
 fn two_sources_share_a_download() {
     let mut w = World::new();
     let (one, two, reader) = (w.full(1_000), w.full(1_000), w.empty());

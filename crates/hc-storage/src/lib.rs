@@ -26,6 +26,7 @@ pub mod audit;
 pub mod conformance;
 mod core_storage;
 mod core_write;
+mod counted;
 mod dependencies;
 mod error;
 pub mod keys;

@@ -10,6 +10,7 @@ use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest, Namespace};
 use parking_lot::Mutex;
 
 use crate::core_storage::{CorePointers, CoreStorage};
+use crate::counted::Counted;
 use crate::dependencies::Dependencies;
 use crate::error::StorageError;
 use crate::keys;
@@ -23,7 +24,10 @@ type Result<T> = std::result::Result<T, StorageError>;
 
 /// An open store.
 pub struct Store {
+    /// The engine, as everybody above sees it: every commit goes through the counter.
     kv: Arc<dyn Kv>,
+    /// The same.
+    counted: Arc<Counted>,
     /// The head as it is written; the counters only ever go up.
     head: Mutex<StoreHead>,
 }
@@ -49,19 +53,9 @@ impl Store {
     /// # Errors
     /// [`StorageError::Unsupported`] if it was written by a later version.
     pub fn open(kv: Arc<dyn Kv>) -> Result<Self> {
-        let key = keys::store_head();
-        let head = match kv.get(&key)? {
-            None => StoreHead::default(),
-            Some(bytes) => {
-                if let Some(version @ 3..) = bytes.first() {
-                    return Err(StorageError::Unsupported(format!(
-                        "the store has records of version {version}; this version reads up to {VERSION}"
-                    )));
-                }
-                decode(&key, &bytes)?
-            }
-        };
-        Ok(Self { kv, head: Mutex::new(head) })
+        let head = stored_head(&*kv)?;
+        let counted = Arc::new(Counted::new(kv));
+        Ok(Self { kv: Arc::clone(&counted) as Arc<dyn Kv>, counted, head: Mutex::new(head) })
     }
 
     /// The store as it is at this moment. It can be read only.
@@ -81,9 +75,22 @@ impl Store {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn reload(&self) -> Result<()> {
-        let fresh = Self::open(Arc::clone(&self.kv))?;
-        *self.head.lock() = fresh.head();
+        let fresh = stored_head(&*self.kv)?;
+        *self.head.lock() = fresh;
         Ok(())
+    }
+
+    /// Returns how many batches were committed since the store was opened: by the store itself, by its cores, by atoms, by
+    /// whoever has the engine.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.counted.committed()
+    }
+
+    /// Returns how many of the [`commits`](Self::commits) are on the device: the first ones.
+    #[must_use]
+    pub fn synced_commits(&self) -> u64 {
+        self.counted.synced()
     }
 
     /// The engine.
@@ -440,6 +447,18 @@ pub(crate) fn collect<T>(
         }
     })?;
     failed.map_or(Ok(found), Err)
+}
+
+/// The store's own record.
+fn stored_head(kv: &dyn Kv) -> Result<StoreHead> {
+    let key = keys::store_head();
+    let Some(bytes) = kv.get(&key)? else { return Ok(StoreHead::default()) };
+    if let Some(version @ 3..) = bytes.first() {
+        return Err(StorageError::Unsupported(format!(
+            "the store has records of version {version}; this version reads up to {VERSION}"
+        )));
+    }
+    decode(&key, &bytes)
 }
 
 /// What data continues.

@@ -115,9 +115,14 @@ impl Peer {
     pub(crate) fn signal(&mut self, us: Us<'_>, out: &mut Outbox) {
         let behind = us.have.fork == self.remote.fork && us.have.length > self.remote.length;
         if behind && !self.told.can_upgrade && !self.told.is_syncing() {
-            if self.can_upgrade_from(us.have, false, out) == Some(true) {
-                self.told_upgradable(us.have);
-                self.send_sync(us, out);
+            match self.can_upgrade_from(us.have, false, out) {
+                Some(true) => {
+                    self.told_upgradable(us.have);
+                    self.send_sync(us, out);
+                }
+                Some(false) => self.send_sync(us, out),
+                // told once the driver has found that we can bring them up, else as soon as they are no longer behind us
+                None => self.told.needs_sync = true,
             }
         } else {
             self.send_sync(us, out);
@@ -172,7 +177,7 @@ impl Peer {
             self.told_upgradable(us.have);
         }
         let behind = us.have.fork == self.remote.fork && us.have.length > self.remote.length;
-        if self.told.needs_sync || behind {
+        if std::mem::take(&mut self.told.needs_sync) || behind {
             self.signal(us, out);
         }
     }

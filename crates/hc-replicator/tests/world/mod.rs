@@ -30,6 +30,8 @@ pub struct Node {
     pub rejects: bool,
     /// Blocks whose first proof is called stale.
     pub stale_once: BTreeSet<u64>,
+    /// Whether it has the roots of shorter lengths.
+    pub has_roots: bool,
     next_want: u64,
 }
 
@@ -105,6 +107,7 @@ impl World {
             lies: BTreeSet::new(),
             rejects: false,
             stale_once: BTreeSet::new(),
+            has_roots: true,
             next_want: 1,
         });
         self.nodes.len() - 1
@@ -144,11 +147,18 @@ impl World {
     }
 
     pub fn append(&mut self, node: usize, count: u64) {
+        self.append_unannounced(node, count);
+        let length = self.nodes[node].length;
+        self.feed(node, Input::Local(Local::Appended { length }));
+    }
+
+    /// Appends what is not durable yet, though proofs of the newest head may tell of it.
+    pub fn append_unannounced(&mut self, node: usize, count: u64) {
         let from = self.nodes[node].length;
         let length = from + count;
         self.nodes[node].blocks.extend(from..length);
         self.nodes[node].length = length;
-        self.feed(node, Input::Local(Local::Appended { length }));
+        self.feed(node, Input::Local(Local::Unannounced { length }));
     }
 
     pub fn outcome(&self, node: usize, want: WantId) -> Option<&Outcome> {
@@ -205,9 +215,10 @@ impl World {
                 } else {
                     let block =
                         block.map(|index| BlockProof { index, value: bytes_of(index), nodes: Vec::new() });
+                    // a head is signed as a whole: who asks for a part of it gets all of it
                     let upgrade = proof.upgrade.map(|upgrade| UpgradeProof {
                         start: upgrade.start,
-                        length: upgrade.length,
+                        length: me.length.saturating_sub(upgrade.start),
                         nodes: Vec::new(),
                         additional_nodes: Vec::new(),
                         signature: b"signed".to_vec(),
@@ -230,7 +241,8 @@ impl World {
                 self.push(at, Step::Feed { node, input });
             }
             Output::Probe { peer, fork, length } => {
-                let input = Input::Probed { peer, fork, length, upgradable: true };
+                let upgradable = self.nodes[node].has_roots;
+                let input = Input::Probed { peer, fork, length, upgradable };
                 self.push(self.now, Step::Feed { node, input });
             }
             Output::Resolve { want, outcome } => {

@@ -1,63 +1,147 @@
-//! Peers hear of an append only after it is on the device.
+//! Peers hear of a change of the log only after it is on the device.
 //!
 //! A writer that told peers of blocks and then lost them in a power failure would sign other blocks in their place, and
-//! fork its own log. So with peers connected an append first waits for the store's group sync. Without peers there is
-//! nobody to tell: the sync then happens before the first peer is let in ([`Core::ready_for_peers`]).
+//! fork its own log. So with peers connected a new length first waits for the store's group sync, and everything that
+//! happened after it waits behind it: the replicator hears of changes in their order. Without peers there is nobody to tell:
+//! the sync then happens before the first peer is let in ([`Core::ready_for_peers`]).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use hc_replicator::{Input, Local};
+use parking_lot::Mutex;
 
 use super::Core;
+use super::effects::Update;
 use crate::Result;
-use crate::storage::Told;
 
-/// The length that is to be announced, and whether a task is about to.
+/// What the replicator is to hear, and whether somebody is bringing it to the device.
 #[derive(Default)]
 pub(super) struct Announcer {
-    length: AtomicU64,
-    running: AtomicBool,
-    /// Counts how often the log was cut: what waited to be announced before a cut is not what is there after it.
-    cuts: AtomicU64,
+    waiting: Mutex<Waiting>,
     /// Whether any peer was let in yet.
     watched: AtomicBool,
 }
 
+#[derive(Default)]
+struct Waiting {
+    updates: VecDeque<Update>,
+    /// How many of them, the first ones, the sync that is under way covers.
+    covered: usize,
+    /// Whether a sync for these is under way.
+    syncing: bool,
+}
+
+impl Waiting {
+    fn push(&mut self, update: Update) {
+        // one announcement for all that the next sync covers
+        if self.updates.len() > self.covered
+            && let Update::Local(Local::Appended { length: longer }) = update
+            && let Some(Update::Local(Local::Appended { length })) = self.updates.back_mut()
+        {
+            *length = longer;
+            return;
+        }
+        self.updates.push_back(update);
+    }
+
+    /// The length that the log will be announced to have.
+    fn unannounced(&self) -> Option<u64> {
+        self.updates.iter().rev().find_map(|update| match update {
+            Update::Local(Local::Appended { length } | Local::Truncated { length, .. }) => Some(*length),
+            _ => None,
+        })
+    }
+
+    /// Takes the first updates.
+    fn take(&mut self, count: usize) -> Vec<Update> {
+        self.covered = self.covered.saturating_sub(count);
+        self.updates.drain(..count.min(self.updates.len())).collect()
+    }
+
+    /// Takes the first updates that may be told without a sync.
+    fn take_harmless(&mut self) -> Vec<Update> {
+        let count = self.updates.iter().take_while(|update| !tells_of_head(update)).count();
+        self.take(count)
+    }
+}
+
+/// Whether peers hear of a head of our own by this.
+const fn tells_of_head(update: &Update) -> bool {
+    matches!(update, Update::Local(Local::Appended { .. } | Local::Truncated { .. }))
+}
+
 impl Core {
-    /// Takes note of a longer log of our own.
-    pub(super) fn announce(&self, length: u64) {
-        let announcer = &self.0.announcer;
-        announcer.length.store(length, Ordering::SeqCst);
-        self.bear_witness();
-        if self.0.storage.is_synced() || !announcer.watched.load(Ordering::SeqCst) {
-            self.input(Input::Local(Local::Appended { length }));
-            return;
+    /// Has the replicator told of changes, in their order.
+    pub(super) fn announce(&self, updates: Vec<Update>) {
+        let mut waiting = self.0.announcer.waiting.lock();
+        for update in updates {
+            waiting.push(update);
         }
-        if !announcer.running.swap(true, Ordering::SeqCst) {
-            tokio::spawn(self.clone().announce_when_synced());
+        let may_tell = !self.may_be_watched() || self.0.storage.is_synced();
+        let told = if may_tell { waiting.take(usize::MAX) } else { waiting.take_harmless() };
+        let must_sync = !waiting.updates.is_empty() && !std::mem::replace(&mut waiting.syncing, true);
+        // fed before the next one can be: the replicator hears them in this order
+        self.feed_all(told.into_iter().map(Input::from));
+        if let Some(length) = waiting.unannounced() {
+            self.feed(Input::Local(Local::Unannounced { length }));
         }
-    }
-
-    /// Has it written beside the store, with the next sync, what peers will have been told: so that a store that is set back
-    /// is noticed. Only a writer needs it.
-    fn bear_witness(&self) {
-        // of a store that was set back what was told before has to be remembered
-        if self.0.announcer.watched.load(Ordering::SeqCst) && self.recovering() == 0 {
-            self.note_head();
+        drop(waiting);
+        self.pump();
+        if must_sync {
+            self.announce_when_synced();
         }
     }
 
-    /// What peers will have been told is the head as it is now.
-    pub(super) fn note_head(&self) {
-        let state = self.0.state.read();
-        let head = state.head();
-        if state.key_pair().is_none() || state.lost().is_some() || head.length() == 0 && head.fork() == 0 {
-            return;
+    fn announce_when_synced(&self) {
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => {
+                let core = self.clone();
+                runtime.spawn(async move {
+                    loop {
+                        core.cover_waiting();
+                        let synced = core.0.storage.sync().await;
+                        if !core.announce_covered(synced) {
+                            return;
+                        }
+                    }
+                });
+            }
+            // a handle was dropped outside of the runtime: there is nobody to leave it to
+            Err(_) => loop {
+                self.cover_waiting();
+                if !self.announce_covered(self.0.storage.sync_blocking()) {
+                    return;
+                }
+            },
         }
-        let told = Told { fork: head.fork(), length: head.length(), tree_hash: head.hash() };
-        drop(state);
-        self.0.storage.note(*self.discovery_key(), told);
+    }
+
+    /// What waits now was committed before the sync that is about to begin.
+    fn cover_waiting(&self) {
+        let mut waiting = self.0.announcer.waiting.lock();
+        waiting.covered = waiting.updates.len();
+    }
+
+    /// Announces what a sync covered. Whether more came meanwhile.
+    fn announce_covered(&self, synced: Result<()>) -> bool {
+        let mut waiting = self.0.announcer.waiting.lock();
+        if let Err(error) = synced {
+            // peers keep what they know; nothing more can be written before the store is opened again
+            tracing::error!(core = %self.discovery_key(), %error, "not announced: the sync failed");
+            waiting.syncing = false;
+            return false;
+        }
+        let covered = waiting.covered;
+        let mut told = waiting.take(covered);
+        told.extend(waiting.take_harmless());
+        waiting.syncing = !waiting.updates.is_empty();
+        let more = waiting.syncing;
+        self.feed_all(told.into_iter().map(Input::from));
+        drop(waiting);
+        self.pump();
+        more
     }
 
     /// Whether peers may have been told of the log.
@@ -70,48 +154,16 @@ impl Core {
         !self.0.storage.is_synced()
     }
 
-    /// Takes note that our own log was cut, which peers hear of at once: the caller can wait for the device.
-    pub(super) fn announce_cut(&self, length: u64, fork: u64) {
-        let announcer = &self.0.announcer;
-        announcer.cuts.fetch_add(1, Ordering::SeqCst);
-        announcer.length.store(length, Ordering::SeqCst);
-        self.bear_witness();
-        if announcer.watched.load(Ordering::SeqCst)
-            && let Err(error) = self.0.storage.sync_blocking()
-        {
-            // peers keep what they know; nothing more can be written before the store is opened again
-            tracing::error!(core = %self.discovery_key(), %error, "not announced: the sync failed");
-            return;
-        }
-        self.input(Input::Local(Local::Truncated { fork, length }));
-    }
-
-    async fn announce_when_synced(self) {
-        let announcer = &self.0.announcer;
-        loop {
-            let cuts = announcer.cuts.load(Ordering::SeqCst);
-            let length = announcer.length.load(Ordering::SeqCst);
-            if let Err(error) = self.0.storage.sync().await {
-                tracing::error!(core = %self.discovery_key(), %error, "not announced: the sync failed");
-                announcer.running.store(false, Ordering::SeqCst);
-                return;
-            }
-            if announcer.cuts.load(Ordering::SeqCst) == cuts {
-                self.input(Input::Local(Local::Appended { length }));
-            }
-            announcer.running.store(false, Ordering::SeqCst);
-            let newer = announcer.length.load(Ordering::SeqCst) != length
-                || announcer.cuts.load(Ordering::SeqCst) != cuts;
-            if !newer || announcer.running.swap(true, Ordering::SeqCst) {
-                return;
-            }
-        }
-    }
-
     /// Lets peers in: from now on everything is synced before it is announced, and what is there already is now.
     pub(crate) async fn ready_for_peers(&self) -> Result<()> {
-        self.0.announcer.watched.store(true, Ordering::SeqCst);
-        self.bear_witness();
+        if !self.may_be_watched() {
+            // while the writer is held: a head is noted either here or by the change that makes it
+            let _writing = self.writing();
+            if self.recovering() == 0 {
+                self.note_present_head();
+            }
+            self.0.announcer.watched.store(true, Ordering::SeqCst);
+        }
         Arc::clone(&self.0.storage).sync().await
     }
 }

@@ -1,8 +1,8 @@
 //! Appending: blocks that the owner signs become one batch.
 //!
-//! Appends queue. Whoever finds the writer free takes all that wait, makes one batch of them under one signature and commits
-//! it; the others find their answer when they come to wait for it. A lone append so runs at once, on the task that asked for
-//! it; only large ones, and those that wait for a sync, leave the async threads.
+//! A lone append runs at once, on the task that asked for it; only large ones, and those that wait for a sync, leave the async
+//! threads. Where the [writer](super::writer) is taken appends queue: whoever releases it makes one batch of all that wait,
+//! under one signature, and the others find their answer when they come to wait for it.
 //!
 //! Blocks are encrypted here, by the writer: the place of a block in the log and the fork are part of how it is encrypted, and
 //! only the writer knows them.
@@ -10,16 +10,16 @@
 //! Follows npm hypercore 11.37.1, `lib/session-state.js` (`append`).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use hc_crypto::{BlockCipher, KeyPair};
-use parking_lot::{Mutex, MutexGuard};
+use hc_replicator::Local;
 use tokio::sync::oneshot;
 
-use super::Core;
-use super::line::{Line, Planned, Signing};
-use super::state::{Committed, State};
+use super::effects::Writing;
+use super::line::{Line, Signing};
+use super::state::State;
+use super::{Core, writer};
 use crate::events::Event;
 use crate::options::Durability;
 use crate::session::Appended;
@@ -28,9 +28,6 @@ use crate::{Error, Result};
 
 /// Appends of more bytes than this are hashed and written off the async threads.
 const INLINE_BYTES: usize = 256 * 1024;
-
-#[derive(Default)]
-pub(super) struct AppendQueue(Mutex<Vec<Append>>);
 
 /// What is to be appended, and on what terms.
 pub(crate) struct Blocks {
@@ -105,21 +102,8 @@ impl Blocks {
     }
 }
 
-/// The writer, held for a change that is no append. Appends that came meanwhile found it taken, and are carried out when it
-/// is let go.
-pub(super) struct Writing<'a> {
-    core: &'a Core,
-    held: Option<MutexGuard<'a, ()>>,
-}
-
-impl Drop for Writing<'_> {
-    fn drop(&mut self) {
-        self.held.take();
-        self.core.drive_writer();
-    }
-}
-
-struct Append {
+/// Blocks that wait for the writer, and who waits for them.
+pub(super) struct Append {
     asked: Blocks,
     done: oneshot::Sender<Result<Appended>>,
 }
@@ -130,22 +114,25 @@ impl Core {
         if asked.blocks.is_empty() {
             return Ok(self.appended());
         }
-        let large = asked.bytes() > INLINE_BYTES;
-        let (done, answer) = oneshot::channel();
-        self.0.appends.0.lock().push(Append { asked, done });
-        if large {
+        let appended = if asked.bytes() > INLINE_BYTES {
             let core = self.clone();
-            blocking(move || {
-                core.drive_writer();
-                Ok(())
-            })
-            .await?;
+            blocking(move || core.writing().append(asked)).await?
         } else {
-            self.drive_writer();
-        }
-        let appended = answer.await.map_err(|_| self.closed_error())??;
+            self.append_inline(asked).await?
+        };
         self.acknowledged().await?;
         Ok(appended)
+    }
+
+    /// Appends at once if nobody else changes the log, else together with the others that wait.
+    async fn append_inline(&self, asked: Blocks) -> Result<Appended> {
+        if let Some(mut writing) = Writing::alone(self) {
+            return writing.append(asked);
+        }
+        let (done, answer) = oneshot::channel();
+        writer::queue(self, Append { asked, done });
+        self.commit_waiting();
+        answer.await.map_err(|_| self.closed_error())?
     }
 
     /// Waits as long as a change has to be waited for before its caller hears of it.
@@ -161,40 +148,47 @@ impl Core {
         Appended { length: status.length, byte_length: status.byte_length }
     }
 
-    /// Takes the writer.
-    pub(super) fn writing(&self) -> Writing<'_> {
-        Writing { core: self, held: Some(self.0.writer.lock()) }
+    /// The log as peers see it.
+    pub(super) fn line<'a>(&'a self, state: &'a State) -> Line<'a> {
+        Line { key: self.key(), state, disk: &self.0.disk, public: true }
+    }
+}
+
+impl Writing<'_> {
+    /// Commits the appends that wait: those of one signer that follow each other as one batch.
+    pub(super) fn commit_appends(&mut self, mut waiting: Vec<Append>) {
+        while let Some(first) = waiting.first() {
+            let joins = |append: &&Append| append.asked.is_plain() && append.asked.same_signer(&first.asked);
+            let together = waiting.iter().take_while(joins).count().max(1);
+            let rest = waiting.split_off(together);
+            let appends = std::mem::replace(&mut waiting, rest);
+            match <[Append; 1]>::try_from(appends) {
+                Ok([Append { asked, done }]) => answer([done], &self.append(asked)),
+                Err(appends) => self.append_together(appends),
+            }
+        }
     }
 
-    /// Carries out the appends that wait, unless somebody else is at it.
-    pub(super) fn drive_writer(&self) {
-        while !self.0.appends.0.lock().is_empty() {
-            // whoever holds the writer comes back here when it is done
-            let Some(writing) = self.0.writer.try_lock() else { return };
-            let mut waiting = std::mem::take(&mut *self.0.appends.0.lock());
-            while let Some(first) = waiting.first() {
-                let joins =
-                    |append: &&Append| append.asked.is_plain() && append.asked.same_signer(&first.asked);
-                let together = waiting.iter().take_while(joins).count().max(1);
-                let rest = waiting.split_off(together);
-                self.commit_appends(std::mem::replace(&mut waiting, rest));
-            }
-            drop(writing);
+    /// Appends blocks on their terms.
+    fn append(&mut self, mut asked: Blocks) -> Result<Appended> {
+        let core = self.host();
+        let before = core.status();
+        if !asked.fits(before.length, before.fork, core)? {
+            return Ok(core.appended());
         }
+        let blocks = asked.sealed(before.length, before.fork);
+        self.commit_blocks(&blocks, &asked.signer.into())?;
+        let appended = core.appended();
+        self.emit_append(appended);
+        Ok(appended)
     }
 
     /// Commits appends of one signer as one batch, and answers them.
-    fn commit_appends(&self, mut appends: Vec<Append>) {
-        let before = self.status();
+    fn append_together(&mut self, mut appends: Vec<Append>) {
+        let before = self.host().status();
         let mut blocks = Vec::with_capacity(appends.iter().map(|append| append.asked.blocks.len()).sum());
         let mut after = Vec::with_capacity(appends.len());
         let (mut length, mut byte_length) = (before.length, before.byte_length);
-        if let [only] = appends.as_slice() {
-            match only.asked.fits(length, before.fork, self) {
-                Ok(true) => {}
-                refused => return answer(appends, &refused.map(|_| self.appended())),
-            }
-        }
         for append in &mut appends {
             let sealed = append.asked.sealed(length, before.fork);
             length = length.saturating_add(count(sealed.len()));
@@ -206,56 +200,33 @@ impl Core {
         match self.commit_blocks(&blocks, &signer.into()) {
             Ok(()) => {
                 for (append, after) in appends.into_iter().zip(after) {
-                    let Appended { length, byte_length } = after;
-                    self.emit(|| Event::Append { length, byte_length });
-                    // who asked may be gone; the blocks are there all the same
-                    let _ = append.done.send(Ok(after));
+                    self.emit_append(after);
+                    answer([append.done], &Ok(after));
                 }
             }
-            Err(error) => answer(appends, &Err(error)),
+            Err(error) => answer(appends.into_iter().map(|append| append.done), &Err(error)),
         }
     }
 
-    fn commit_blocks(&self, blocks: &[Bytes], signing: &Signing) -> Result<()> {
-        let state = self.0.state.read();
-        let planned = self.line(&state).append(blocks, signing)?;
+    fn commit_blocks(&mut self, blocks: &[Bytes], signing: &Signing) -> Result<()> {
+        let core = self.host();
+        let state = core.0.state.read();
+        let planned = core.line(&state).append(blocks, signing)?;
         drop(state);
         self.commit_planned(planned)?;
-        self.announce(self.status().length);
+        self.replicate(Local::Appended { length: core.status().length });
         Ok(())
     }
 
-    /// The log as peers see it.
-    pub(super) fn line<'a>(&'a self, state: &'a State) -> Line<'a> {
-        Line { key: self.key(), state, disk: &self.0.disk, public: true }
-    }
-
-    /// Writes a change and takes it over. Whoever calls holds the writer.
-    pub(super) fn commit_planned(&self, planned: Planned) -> Result<()> {
-        self.0.disk.commit(planned.write)?;
-        self.0.storage.committed();
-        self.take_over(planned.committed);
-        Ok(())
-    }
-
-    /// What is written becomes what is known.
-    pub(super) fn take_over(&self, committed: Committed) {
-        self.0.changes.fetch_add(1, Ordering::AcqRel);
-        let mut state = self.0.state.write();
-        let group = committed.head.as_ref().and_then(|_| state.group().copied());
-        state.take_over(committed);
-        let status = state.status();
-        drop(state);
-        self.0.status.send_replace(status);
-        if let Some(group) = group {
-            self.tell_group(group, status);
-        }
+    fn emit_append(&mut self, Appended { length, byte_length }: Appended) {
+        self.emit(|| Event::Append { length, byte_length });
     }
 }
 
-fn answer(appends: Vec<Append>, result: &Result<Appended>) {
-    for append in appends {
-        let _ = append.done.send(result.clone());
+/// Answers those who wait. Who asked may be gone; what was appended is there all the same.
+fn answer(waiting: impl IntoIterator<Item = oneshot::Sender<Result<Appended>>>, result: &Result<Appended>) {
+    for done in waiting {
+        let _ = done.send(result.clone());
     }
 }
 

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 
 use hc_crypto::{Manifest, Verifier};
 use hc_protocol::wire::Data;
-use hc_replicator::{ApplyFailure, Input, Local, PeerId, Ticket};
+use hc_replicator::{ApplyFailure, Local, PeerId, Ticket};
 use hc_storage::CoreWrite;
 use hc_tree::bitfield::BitChange;
 use hc_tree::{Node, Proof, ProofError, Reorg, TreeHead, Verified, verify};
 
-use super::Core;
+use super::effects::Writing;
 use super::state::{Committed, verifier_of};
+use super::{Core, Status};
 use crate::events::Event;
 use crate::{Error, Result};
 
@@ -38,29 +39,21 @@ struct Staged {
 }
 
 impl Core {
-    /// Verifies and stores what came. Returns what the replicator is to be told.
-    pub(super) fn apply(&self, arrivals: Vec<Arrival>) -> Vec<Input> {
+    /// Verifies and stores what came. The replicator is told what came of each.
+    pub(super) fn apply(&self, arrivals: Vec<Arrival>) {
         if self.needs_repair() {
             return self.repair_from_peers(arrivals);
         }
-        let writing = self.writing();
+        let mut writing = self.writing();
         let before = self.status().length;
-        let mut answers = Vec::with_capacity(arrivals.len());
         let mut staged = self.nothing_staged();
         for Arrival { peer, ticket, data } in arrivals {
             if let Err(failure) = self.stage(&mut staged, ticket, data.into(), peer) {
-                answers.push(Input::ApplyFailed { ticket, failure });
+                writing.answer(ticket, Err(failure));
             }
         }
-        answers.extend(self.commit_staged(staged));
-        drop(writing);
-        let status = self.status();
-        if status.length > before {
-            self.emit(|| Event::Append { length: status.length, byte_length: status.byte_length });
-        }
-        // appends that came meanwhile found the writer taken
-        self.drive_writer();
-        answers
+        writing.commit_staged(staged);
+        writing.emit_if_longer(before);
     }
 
     /// Verifies and stores what the application got elsewhere, all or nothing. How many proofs could be used.
@@ -69,12 +62,12 @@ impl Core {
             return self.repair_with_any(proofs);
         }
         let discovery_key = *self.discovery_key();
-        let writing = self.writing();
-        let before = self.status();
+        let mut writing = self.writing();
+        let before = self.status().length;
         let mut used = 0;
         let mut proofs = proofs.into_iter().peekable();
         while let Some(proof) = proofs.next_if(|proof| proof.fork > self.status().fork) {
-            used += usize::from(self.reorganise(&proof)?);
+            used += usize::from(writing.reorganise(&proof)?);
         }
         let mut staged = self.nothing_staged();
         for mut proof in proofs {
@@ -91,48 +84,15 @@ impl Core {
             return Ok(0);
         }
         let stored = staged.bits.clone();
-        let learned = self.write_staged(staged)?;
-        drop(writing);
-        let after = self.status();
-        if learned {
-            self.input(Input::Local(Local::Manifest));
-        }
-        if after.length > before.length {
-            self.emit(|| Event::Append { length: after.length, byte_length: after.byte_length });
-            self.input(Input::Local(Local::Upgraded { length: after.length }));
+        writing.write_staged(staged)?;
+        if writing.emit_if_longer(before) {
+            let length = self.status().length;
+            writing.replicate(Local::Upgraded { length });
         }
         for BitChange { start, end, .. } in stored {
-            self.input(Input::Local(Local::Stored { start, end }));
+            writing.replicate(Local::Stored { start, end });
         }
-        self.drive_writer();
         Ok(used)
-    }
-
-    /// Moves to a peer's fork, if a proof of its head alone tells what the two forks share. Whoever calls holds the writer.
-    fn reorganise(&self, proof: &Proof) -> Result<bool> {
-        let state = self.0.state.read();
-        let known = state.verifier().cloned();
-        let fresh = if known.is_none() { self.first_verifier(proof.manifest.as_ref()) } else { None };
-        let verifier = known.as_ref().or(fresh.as_ref());
-        let started = Reorg::start(state.head(), proof, verifier, &ReorgNodes(&self.0.disk));
-        let reorged = match started {
-            Ok(reorg) => reorg.finish(),
-            Err(Refusal::Stale) => return Ok(false),
-            Err(Refusal::Storage(error)) => return Err(error.into()),
-            Err(Refusal::Invalid(error)) => return Err(self.invalid_proof(error)),
-        };
-        let Some(reorged) = reorged else { return Ok(false) };
-        let ancestors = reorged.change().ancestors();
-        let planned = self.line(&state).reorg(reorged, fresh);
-        drop(state);
-        self.commit_planned(planned)?;
-        let after = self.status();
-        self.after_cut(ancestors, after.fork);
-        if after.length > ancestors {
-            self.emit(|| Event::Append { length: after.length, byte_length: after.byte_length });
-            self.input(Input::Local(Local::Upgraded { length: after.length }));
-        }
-        Ok(true)
     }
 
     /// What a proof that does not hold is to the application.
@@ -275,34 +235,88 @@ impl Core {
         verifier_of(*self.key(), Some(manifest.unwrap_or(&own_key)))
     }
 
-    fn commit_staged(&self, mut staged: Staged) -> Vec<Input> {
+    /// A peer is known to have all blocks below a length.
+    pub(super) fn remote_contiguous_length(&self, length: u64) {
+        let mut writing = self.writing();
+        let mut hints = *self.0.state.read().hints();
+        if length > hints.remote_contiguous_length {
+            hints.remote_contiguous_length = length;
+            if let Err(error) = writing.store_hints(hints) {
+                tracing::warn!(core = %self.discovery_key(), %error, "a hint could not be stored");
+            }
+            writing.emit(|| Event::RemoteContiguousLength { length });
+        }
+    }
+}
+
+impl Writing<'_> {
+    /// Moves to a peer's fork, if a proof of its head alone tells what the two forks share.
+    fn reorganise(&mut self, proof: &Proof) -> Result<bool> {
+        let core = self.host();
+        let state = core.0.state.read();
+        let known = state.verifier().cloned();
+        let fresh = if known.is_none() { core.first_verifier(proof.manifest.as_ref()) } else { None };
+        let verifier = known.as_ref().or(fresh.as_ref());
+        let started = Reorg::start(state.head(), proof, verifier, &ReorgNodes(&core.0.disk));
+        let reorged = match started {
+            Ok(reorg) => reorg.finish(),
+            Err(Refusal::Stale) => return Ok(false),
+            Err(Refusal::Storage(error)) => return Err(error.into()),
+            Err(Refusal::Invalid(error)) => return Err(core.invalid_proof(error)),
+        };
+        let Some(reorged) = reorged else { return Ok(false) };
+        let ancestors = reorged.change().ancestors();
+        let planned = core.line(&state).reorg(reorged, fresh);
+        drop(state);
+        self.commit_planned(planned)?;
+        let after = core.status();
+        self.truncated(ancestors, after.fork);
+        if self.emit_if_longer(ancestors) {
+            self.replicate(Local::Upgraded { length: after.length });
+        }
+        Ok(true)
+    }
+
+    /// Has subscribers told if the log is longer than it was. Whether it is.
+    pub(super) fn emit_if_longer(&mut self, before: u64) -> bool {
+        let Status { length, byte_length, .. } = self.host().status();
+        if length > before {
+            self.emit(|| Event::Append { length, byte_length });
+        }
+        length > before
+    }
+
+    fn commit_staged(&mut self, mut staged: Staged) {
         let tickets = std::mem::take(&mut staged.tickets);
         if tickets.is_empty() {
-            return Vec::new();
+            return;
         }
         let length = staged.head.length();
         match self.write_staged(staged) {
             Err(error) => {
-                tracing::error!(core = %self.discovery_key(), %error, "proofs could not be stored");
-                let failed = |ticket| Input::ApplyFailed { ticket, failure: ApplyFailure::Storage };
-                tickets.into_iter().map(failed).collect()
+                tracing::error!(core = %self.host().discovery_key(), %error, "proofs could not be stored");
+                for ticket in tickets {
+                    self.answer(ticket, Err(ApplyFailure::Storage));
+                }
             }
-            Ok(learned) => {
-                let applied = tickets.into_iter().map(|ticket| Input::Applied { ticket, length });
-                applied.chain(learned.then_some(Input::Local(Local::Manifest))).collect()
+            Ok(()) => {
+                for ticket in tickets {
+                    self.answer(ticket, Ok(length));
+                }
             }
         }
     }
 
-    /// Writes what is staged, and takes it over. Whether the manifest became known by it.
-    fn write_staged(&self, staged: Staged) -> Result<bool> {
+    /// Writes what is staged, and takes it over.
+    fn write_staged(&mut self, staged: Staged) -> Result<()> {
+        let core = self.host();
         let Staged { mut write, head, signature, bits, verifier, timestamp, nodes, .. } = staged;
-        let state = self.0.state.read();
+        let state = core.0.state.read();
         for (page, bytes) in state.bitfield().pages_with(&bits) {
             write.bitfield_page(page, &bytes);
         }
         if let (Some(group), Some(_)) = (state.group(), &signature) {
-            write.group_update(group.pointer, state.timestamp(), timestamp, self.key());
+            write.group_update(group.pointer, state.timestamp(), timestamp, core.key());
         }
         let hints = state.hints_with(&bits);
         let hints = (hints != *state.hints()).then_some(hints);
@@ -315,37 +329,22 @@ impl Core {
             write.auth(&auth);
         }
         drop(state);
-        self.0.disk.commit(write)?;
-        self.0.storage.committed();
+        core.0.disk.commit(write)?;
         let learned = verifier.is_some();
         let head = signature.map(|signature| (head, signature));
         let nodes = Some(nodes.into_keys().collect());
         self.take_over(Committed { head, timestamp, bits, hints, verifier, nodes, ..Committed::default() });
         if learned {
+            self.replicate(Local::Manifest);
             self.emit(|| Event::Manifest);
         }
-        Ok(learned)
+        Ok(())
     }
 
-    /// A peer is known to have all blocks below a length.
-    pub(super) fn remote_contiguous_length(&self, length: u64) {
-        let writing = self.writing();
-        let mut hints = *self.0.state.read().hints();
-        if length > hints.remote_contiguous_length {
-            hints.remote_contiguous_length = length;
-            if let Err(error) = self.store_hints(hints) {
-                tracing::warn!(core = %self.discovery_key(), %error, "a hint could not be stored");
-            }
-            self.emit(|| Event::RemoteContiguousLength { length });
-        }
-        drop(writing);
-        self.drive_writer();
-    }
-
-    pub(super) fn store_hints(&self, hints: hc_storage::Hints) -> Result<()> {
-        let mut write = self.0.disk.write();
+    pub(super) fn store_hints(&mut self, hints: hc_storage::Hints) -> Result<()> {
+        let mut write = self.host().0.disk.write();
         write.hints(&hints);
-        self.0.disk.commit(write)?;
+        self.host().0.disk.commit(write)?;
         self.take_over(Committed { hints: Some(hints), ..Committed::default() });
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Who may sign the core, and whether somebody signed two different logs with its key.
 
 use hc_crypto::{KeyPair, Manifest, Verifier};
-use hc_replicator::{Input, Local};
+use hc_replicator::Local;
 
 use super::Core;
 use super::state::Committed;
@@ -11,7 +11,7 @@ use crate::{Error, Result};
 impl Core {
     /// Stores who may sign a core of which only the key was known.
     pub(crate) fn set_manifest(&self, manifest: Manifest) -> Result<()> {
-        let writing = self.writing();
+        let mut writing = self.writing();
         if self.manifest().is_some() {
             return Ok(());
         }
@@ -23,12 +23,9 @@ impl Core {
         let auth = self.0.state.read().auth().clone();
         write.auth(&hc_storage::Auth { manifest: Some(verifier.manifest().clone()), ..auth });
         self.0.disk.commit(write)?;
-        self.0.storage.committed();
-        self.take_over(Committed { verifier: Some(verifier), ..Committed::default() });
-        drop(writing);
-        self.emit(|| Event::Manifest);
-        self.input(Input::Local(Local::Manifest));
-        self.drive_writer();
+        writing.take_over(Committed { verifier: Some(verifier), ..Committed::default() });
+        writing.replicate(Local::Manifest);
+        writing.emit(|| Event::Manifest);
         Ok(())
     }
 

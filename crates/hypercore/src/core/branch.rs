@@ -249,7 +249,6 @@ impl Branch {
     pub(super) fn commit(&self, planned: Planned) -> Result<()> {
         let disk = self.disk();
         disk.commit(planned.write)?;
-        self.core().0.storage.committed();
         if self.is_atomic() {
             let mut pending = self.pending.lock();
             pending.changed = true;
@@ -372,7 +371,6 @@ impl Branch {
         let mut write = disk.write();
         write.catch_up(&head, dependency, timestamp);
         disk.commit(write)?;
-        self.core().0.storage.committed();
         let byte_length = head.byte_length();
         let committed = super::state::Committed {
             head: Some((head, Vec::new())),
@@ -397,7 +395,6 @@ impl Branch {
         let mut write = disk.write();
         write.user_data(name, value);
         disk.commit(write)?;
-        self.core().0.storage.committed();
         Ok(())
     }
 }
@@ -428,11 +425,7 @@ impl Core {
         let resumed = if options.overwrite { None } else { store.resume_session(&self.0.disk, name)? };
         let disk = match resumed {
             Some(resumed) => resumed,
-            None => {
-                let made = store.create_session(&disk, name, session_head(&state, state.head()).as_ref())?;
-                self.0.storage.committed();
-                made
-            }
+            None => store.create_session(&disk, name, session_head(&state, state.head()).as_ref())?,
         };
         let verifier = of_core.verifier().cloned();
         let state = State::load_session(&disk, of_core.auth().clone(), verifier)?.beside(&state)?;

@@ -8,6 +8,7 @@
 //! is: upstream signs for the wrong fork in the first case and loses the signature in the second.
 
 use bytes::Bytes;
+use hc_replicator::Local;
 use hc_storage::{CoreStorage, CoreWrite};
 use hc_tree::flat::right_span;
 use hc_tree::{Batch, Node, TreeChange, TreeHead, head_at};
@@ -36,7 +37,7 @@ impl Core {
     /// # Errors
     /// If the session cannot be signed for, or if it does not have all of its blocks.
     pub(crate) fn commit(&self, session: &Branch, terms: &CommitTerms) -> Result<Option<Appended>> {
-        let writing = self.writing();
+        let mut writing = self.writing();
         let giving = session.writer().lock();
         if !session.core().is(self) {
             return Err(Error::Assertion("a session can be committed only to the core that it is of".into()));
@@ -57,21 +58,15 @@ impl Core {
             disk
         });
         self.0.disk.commit(write)?;
-        self.0.storage.committed();
         if let Some(committed) = committed {
-            self.take_over(committed);
+            writing.take_over(committed);
         }
         session.take_over(Committed { disk: given, ..Committed::default() });
         drop(giving);
-        let appended = self.appended();
-        if after > before {
-            self.announce(after);
-            let Appended { length, byte_length } = appended;
-            self.emit(|| Event::Append { length, byte_length });
+        if writing.emit_if_longer(before) {
+            writing.replicate(Local::Appended { length: after });
         }
-        drop(writing);
-        self.drive_writer();
-        Ok(Some(appended))
+        Ok(Some(self.appended()))
     }
 }
 

@@ -124,7 +124,6 @@ impl Core {
         let mut write = self.0.disk.write();
         write.local(RECORD, bytes.as_deref());
         self.0.disk.commit(write)?;
-        self.0.storage.committed();
         self.0.storage.sync_blocking()?;
         *self.0.conflict.write() = conflict;
         Ok(())

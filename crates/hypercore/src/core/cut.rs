@@ -5,10 +5,11 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
-use hc_replicator::{Input, Local};
+use hc_replicator::Local;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use super::effects::Writing;
 use super::{Core, Signer};
 use crate::events::Event;
 use crate::{Error, Result};
@@ -67,16 +68,13 @@ impl Core {
     }
 
     fn truncate_blocking(&self, length: u64, fork: Option<u64>, signer: Signer) -> Result<()> {
-        let writing = self.writing();
+        let mut writing = self.writing();
         let state = self.0.state.read();
         let fork = self.next_fork(state.head().fork(), fork)?;
         let planned = self.line(&state).truncate(length, fork, &signer.into())?;
         drop(state);
-        self.commit_planned(planned)?;
-        self.after_cut(length, fork);
-        drop(writing);
-        // appends that came meanwhile found the writer taken
-        self.drive_writer();
+        writing.commit_planned(planned)?;
+        writing.truncated(length, fork);
         Ok(())
     }
 
@@ -94,14 +92,6 @@ impl Core {
         }
     }
 
-    /// The log was cut: snapshots, peers and subscribers are told.
-    pub(super) fn after_cut(&self, length: u64, fork: u64) {
-        self.0.branches.cut(length, None);
-        self.0.cut_watchers.tell(length);
-        self.announce_cut(length, fork);
-        self.emit(|| Event::Truncate { length, fork });
-    }
-
     /// Takes blocks away; and how many there were.
     pub(crate) async fn clear(&self, start: u64, end: u64) -> Result<u64> {
         let core = self.clone();
@@ -111,14 +101,23 @@ impl Core {
     }
 
     fn clear_blocking(&self, start: u64, end: u64) -> Result<u64> {
-        let writing = self.writing();
+        let mut writing = self.writing();
         let state = self.0.state.read();
         let (planned, cleared) = self.line(&state).clear(start, end)?;
         drop(state);
-        self.commit_planned(planned)?;
-        self.input(Input::Local(Local::Cleared { start, end }));
-        drop(writing);
-        self.drive_writer();
+        writing.commit_planned(planned)?;
+        writing.replicate(Local::Cleared { start, end });
         Ok(cleared)
+    }
+}
+
+impl Writing<'_> {
+    /// The log was truncated: snapshots know at once, peers and subscribers are told.
+    pub(super) fn truncated(&mut self, length: u64, fork: u64) {
+        let core = self.host();
+        core.0.branches.cut(length, None);
+        core.0.cut_watchers.tell(length);
+        self.replicate(Local::Truncated { fork, length });
+        self.emit(|| Event::Truncate { length, fork });
     }
 }

@@ -6,13 +6,13 @@
 //! Follows npm hypercore 11.37.1, `lib/session-state.js` (`_commit`, `_oncommit`).
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
+use hc_replicator::Local;
 use hc_tree::bitfield::BitChange;
 
 use super::Core;
 use super::branch::{Branch, Kind, Now};
-use super::state::State;
+use super::effects::{Writing, WritingAll};
 use crate::events::Event;
 use crate::{Error, Result};
 
@@ -91,7 +91,7 @@ impl Member {
     }
 
     /// What is written becomes what everybody sees.
-    fn publish(&self) {
+    fn publish(&self, writing: &mut Writing<'_>) {
         let events = self.branch.untold();
         if let Kind::AtomicNamed(parent) = self.branch.kind() {
             let disk = self.branch.disk().over(Arc::clone(parent.disk().kv()));
@@ -104,30 +104,16 @@ impl Member {
         if !self.branch.was_changed() {
             return;
         }
-        self.core.become_state(self.branch.state());
+        writing.become_state(self.branch.state());
         for event in events {
             match event {
-                Event::Truncate { length, fork } => self.core.after_cut(length, fork),
+                Event::Truncate { length, fork } => writing.truncated(length, fork),
                 Event::Append { length, byte_length } => {
-                    self.core.announce(length);
-                    self.core.emit(|| Event::Append { length, byte_length });
+                    writing.replicate(Local::Appended { length });
+                    writing.emit(|| Event::Append { length, byte_length });
                 }
                 _ => {}
             }
-        }
-    }
-}
-
-impl Core {
-    pub(super) fn become_state(&self, next: State) {
-        self.0.changes.fetch_add(1, Ordering::AcqRel);
-        let mut state = self.0.state.write();
-        *state = next;
-        let (status, group) = (state.status(), state.group().copied());
-        drop(state);
-        self.0.status.send_replace(status);
-        if let Some(group) = group {
-            self.tell_group(group, status);
         }
     }
 }
@@ -137,12 +123,12 @@ pub(crate) fn flush(members: &[Member], write: impl FnOnce() -> Result<()>) -> R
     let mut cores: Vec<&Core> = members.iter().map(|member| &member.core).collect();
     cores.sort_by_key(|core| *core.discovery_key());
     cores.dedup_by_key(|core| *core.discovery_key());
-    let writing: Vec<_> = cores.iter().map(|core| core.writing()).collect();
+    let mut writing = WritingAll::new(&cores);
     let parents = members.iter().filter_map(|member| match member.branch.kind() {
         Kind::AtomicNamed(parent) => Some(parent),
         _ => None,
     });
-    let _parents: Vec<_> = parents.map(|parent| parent.writer().lock()).collect();
+    let parents: Vec<_> = parents.map(|parent| parent.writer().lock()).collect();
     for member in members {
         member.check_parent()?;
     }
@@ -153,13 +139,11 @@ pub(crate) fn flush(members: &[Member], write: impl FnOnce() -> Result<()>) -> R
     }
     write()?;
     for member in members {
-        member.core.0.storage.committed();
-        member.publish();
+        if let Some(writing) = writing.of(|core| core.is(&member.core)) {
+            member.publish(writing);
+        }
         member.branch.settle();
     }
-    drop(writing);
-    for core in cores {
-        core.drive_writer();
-    }
+    drop(parents);
     Ok(())
 }

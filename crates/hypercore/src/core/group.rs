@@ -5,11 +5,8 @@
 //!
 //! Follows npm hypercore 11.37.1, `lib/core.js` (`setGroup`) and `lib/session-state.js` (`updateGroupIndex`).
 
-use hc_storage::GroupRecord;
-
 use super::Core;
-use super::state::{Committed, Status};
-use crate::storage::GroupUpdate;
+use super::state::Committed;
 use crate::{Error, Result};
 
 impl Core {
@@ -21,7 +18,7 @@ impl Core {
 
     /// Makes the core a member of the group about a topic, for good.
     pub(crate) fn set_group(&self, topic: &[u8; 32]) -> Result<()> {
-        let _writing = self.writing();
+        let mut writing = self.writing();
         if let Some(present) = self.group() {
             if present == *topic {
                 return Ok(());
@@ -33,16 +30,7 @@ impl Core {
         let mut write = self.0.disk.write();
         write.group(&group);
         self.0.disk.commit(write)?;
-        self.0.storage.committed();
-        self.take_over(Committed { group: Some(group), ..Committed::default() });
+        writing.take_over(Committed { group: Some(group), ..Committed::default() });
         Ok(())
-    }
-
-    /// Tells those who watch the group that the core has a new head.
-    pub(super) fn tell_group(&self, group: GroupRecord, status: Status) {
-        if let Some(topic) = group.topic {
-            let Status { length, fork, .. } = status;
-            self.0.storage.tell_group(GroupUpdate { topic, key: *self.key(), length, fork });
-        }
     }
 }

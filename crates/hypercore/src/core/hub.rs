@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::Core;
 use super::apply::Arrival;
+use super::writer::{Turn, check_none_held};
 use crate::events::Event;
 use crate::replication::{Link, ServeJob};
 use crate::{Error, Result};
@@ -56,9 +57,7 @@ pub(crate) struct Hub {
     machine: Mutex<Replicator>,
     links: Mutex<BTreeMap<PeerId, (Link, Peer)>>,
     wants: Mutex<HashMap<WantId, oneshot::Sender<Outcome>>>,
-    pumping: Mutex<()>,
-    /// Set by whoever fed an input, cleared by the pump before it drains.
-    dirty: AtomicBool,
+    pumping: Turn,
     next_id: AtomicU64,
     finding_peers: AtomicU32,
     /// Connections on which this core's channel is opened here, but not yet by the peer.
@@ -74,8 +73,7 @@ impl Hub {
             machine: Mutex::new(Replicator::new(config, local, have.iter().copied())),
             links: Mutex::default(),
             wants: Mutex::default(),
-            pumping: Mutex::default(),
-            dirty: AtomicBool::new(false),
+            pumping: Turn::default(),
             next_id: AtomicU64::new(1),
             finding_peers: AtomicU32::new(0),
             connecting: AtomicU32::new(0),
@@ -91,7 +89,10 @@ impl Hub {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Feeds the replicator. Never by a thread that holds a writer: what it learns of the log comes as an
+    /// [`Effect`](super::effects::Effect) of the change.
     fn handle(&self, inputs: impl IntoIterator<Item = Input>) {
+        check_none_held("the replicator was to be fed");
         let now = self.now();
         let mut machine = self.machine.lock();
         for input in inputs {
@@ -254,6 +255,11 @@ impl Core {
         self.0.hub.handle([input]);
     }
 
+    /// As [`feed`](Self::feed), for several at once.
+    pub(super) fn feed_all(&self, inputs: impl IntoIterator<Item = Input>) {
+        self.0.hub.handle(inputs);
+    }
+
     /// Fails everything that waits: the core closes.
     pub(super) fn cancel_wants(&self) {
         self.0.hub.wants.lock().clear();
@@ -270,16 +276,13 @@ impl Core {
         }
     }
 
+    /// Carries out what the replicator gives, unless another thread is at it.
     pub(crate) fn pump(&self) {
-        let hub = &self.0.hub;
-        hub.dirty.store(true, Ordering::SeqCst);
-        while hub.dirty.load(Ordering::SeqCst) {
-            // whoever holds the lock sees `dirty` before it leaves
-            let Some(_pumping) = hub.pumping.try_lock() else { return };
-            hub.dirty.store(false, Ordering::SeqCst);
+        check_none_held("the replicator's outputs were to be carried out");
+        self.0.hub.pumping.take(|| {
             self.drain();
-        }
-        self.set_alarm();
+            self.set_alarm();
+        });
     }
 
     fn drain(&self) {
@@ -293,8 +296,7 @@ impl Core {
                 self.carry_out(output, &mut arrivals);
             }
             if !arrivals.is_empty() {
-                let answers = self.apply(arrivals);
-                self.0.hub.handle(answers);
+                self.apply(arrivals);
             }
         }
     }

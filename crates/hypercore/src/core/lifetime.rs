@@ -79,7 +79,6 @@ impl Core {
     pub(crate) fn purge(&self) -> Result<()> {
         let _writing = self.writing();
         self.0.storage.store().purge(&self.0.disk)?;
-        self.0.storage.committed();
         self.0.storage.forget(self.discovery_key())
     }
 }

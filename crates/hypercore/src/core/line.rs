@@ -196,9 +196,7 @@ impl Line<'_> {
                 write.bitfield_page(page, &bytes);
             }
             let mut hints = self.state.hints_with(&bits);
-            if let Some(length) = committed.cut
-                && hints != *self.state.hints()
-            {
+            if let Some(length) = committed.cut {
                 hints.remote_contiguous_length = hints.remote_contiguous_length.min(length);
             }
             if hints != *self.state.hints() {

@@ -1,6 +1,8 @@
 //! One open core: its state, its single writer, its peers. Shared by all sessions.
 //!
 //! - [`state`] is what is committed: head, bitfield, manifest. Only the writer changes it, and only after the commit.
+//! - [`writer`](mod@writer) says who may change it, [`effects`] what a change means for others: delivered after the writer is
+//!   released.
 //! - [`line`](mod@line) works out what a change writes. [`append`], [`cut`] and [`commit`] make the owner's changes, [`apply`] takes
 //!   in proofs that peers send.
 //! - [`branch`] is a log beside the public one: a named session, a snapshot, what an atom makes; [`flush`](mod@flush) makes
@@ -22,6 +24,7 @@ mod branches;
 mod commit;
 mod conflict;
 mod cut;
+mod effects;
 mod flush;
 mod group;
 mod home;
@@ -38,13 +41,14 @@ mod refresh;
 mod repair;
 mod serve;
 mod state;
+mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest};
 use hc_storage::CoreStorage;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use tokio::sync::{broadcast, watch};
 
 pub(crate) use append::{Blocks, Signer};
@@ -61,11 +65,13 @@ use crate::events::{Event, Events};
 use crate::storage::Storage;
 use crate::{Error, Result};
 use announce::Announcer;
-use append::AppendQueue;
+use append::Append;
 use branches::Branches;
 use cut::CutWatchers;
+use effects::Effect;
 use lifetime::Lifetime;
 use state::State;
+use writer::Writer;
 
 /// An open core. [`Hypercore`](crate::Hypercore) is how applications use it; stores of many cores hold on to it.
 #[derive(Clone)]
@@ -79,8 +85,7 @@ pub(crate) struct Inner {
     state: RwLock<State>,
     status: watch::Sender<Status>,
     /// Held while a batch is planned, committed and taken over into `state`: the single writer.
-    writer: Mutex<()>,
-    appends: AppendQueue,
+    writer: Writer<Append, Effect>,
     /// Logs beside the public one.
     branches: Branches,
     cut_watchers: CutWatchers,

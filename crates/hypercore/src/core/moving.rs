@@ -14,6 +14,7 @@ use hc_tree::{TreeHead, head_at};
 
 use super::Core;
 use super::branch::{Branch, Kind, Now};
+use super::effects::WritingAll;
 use super::line::{Line, NodesOf, Planned, session_head};
 use super::state::{Committed, State};
 use crate::events::Event;
@@ -47,7 +48,7 @@ impl Branch {
         target.check_roots()?;
         let mut order = [&from, target];
         order.sort_by_key(|core| (*core.discovery_key(), Arc::as_ptr(&core.0)));
-        let held = order.map(Core::writing);
+        let held = WritingAll::new(&order);
         let writer = self.writer().lock();
         if !from.is(self.core()) {
             return Err(Error::SessionMoved { discovery_key: *from.discovery_key() });
@@ -65,7 +66,6 @@ impl Branch {
         let had_manifest = from.manifest().is_some();
         if let Some(cut) = cut {
             self.disk().commit(cut.write)?;
-            from.0.storage.committed();
             from.0.branches.cut(length, Some(name));
         }
         self.go_to(target, there);
@@ -156,6 +156,5 @@ fn settled(target: &Core, name: &str, place: Place, change: &Change) -> Result<N
         disk = store.create_session(&disk, name, session_head(&state, &head).as_ref())?;
         state = State::load_session(&disk, auth, verifier)?;
     }
-    target.0.storage.committed();
     Ok(Now { state: state.on_fork(change.fork)?, disk })
 }

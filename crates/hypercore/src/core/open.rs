@@ -8,17 +8,17 @@ use std::sync::atomic::AtomicU64;
 use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest};
 use hc_replicator::{Config, LocalState};
 use hc_storage::{Auth, CoreInit, CoreStorage, StoredKeyPair};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::RwLock;
 use tokio::sync::{broadcast, watch};
 
 pub use hc_storage::Alias;
 
 use super::announce::Announcer;
-use super::append::AppendQueue;
 use super::branches::Branches;
 use super::cut::CutWatchers;
 use super::lifetime::Lifetime;
 use super::state::{State, verifier_of};
+use super::writer::Writer;
 use super::{Core, Hub, Inner};
 use crate::events::EVENT_BACKLOG;
 use crate::options::OpenOptions;
@@ -132,7 +132,6 @@ impl Core {
                     return Err(Error::StorageEmpty { discovery_key: wanted });
                 }
                 storage.store().purge(&old)?;
-                storage.committed();
                 storage.forget(old.discovery_key())?;
                 create(&storage, name, options)?
             }
@@ -140,7 +139,7 @@ impl Core {
             None if options.open_only => return Err(Error::StorageEmpty { discovery_key: wanted }),
             None => create(&storage, name, options)?,
         };
-        let auth = agree(&storage, &disk, options)?;
+        let auth = agree(&disk, options)?;
         if !storage.is_read_only() {
             storage.store().migrate_core(&auth.discovery_key)?;
         }
@@ -148,17 +147,15 @@ impl Core {
             let mut write = disk.write();
             write.reset();
             disk.commit(write)?;
-            storage.committed();
         }
         let verifier = verifier_of(auth.key, auth.manifest.as_ref());
         let (key, discovery_key) = (auth.key, auth.discovery_key);
         let mut state = State::load(&disk, auth, verifier)?;
         if state.mend_hints() && !storage.is_read_only() {
-            // Node, too, corrects this when it opens a log: its commits do not write it down
+            // Node, too, corrects this when it opens a log: not all of its changes write it down
             let mut write = disk.write();
             write.hints(state.hints());
             disk.commit(write)?;
-            storage.committed();
         }
         let conflict = Self::load_conflict(&disk)?;
         let core = Self::assemble(storage, disk, key, discovery_key, state, options, alone);
@@ -166,7 +163,6 @@ impl Core {
         if core.0.storage.is_read_only() {
             return Ok(core);
         }
-        core.correct_hints()?;
         if core.recovering() == 0 && core.was_set_back()? {
             tracing::warn!(core = %core.discovery_key(), "the store was set back: the core is recovering");
             core.set_recovering(crate::now_millis())?;
@@ -212,8 +208,7 @@ impl Core {
             disk,
             state: RwLock::new(state),
             status,
-            writer: Mutex::new(()),
-            appends: AppendQueue::default(),
+            writer: Writer::default(),
             branches: Branches::default(),
             cut_watchers: CutWatchers::default(),
             conflict: RwLock::default(),
@@ -255,7 +250,6 @@ fn create(storage: &Storage, name: CoreName, options: &OpenOptions) -> Result<Co
     }
     let init = CoreInit { key, manifest, key_pair, alias: name.alias, user_data: options.user_data.clone() };
     let disk = storage.store().create_core(&init)?;
-    storage.committed();
     Ok(disk)
 }
 
@@ -269,7 +263,7 @@ fn check_manifest(key: &Key, manifest: Option<&Manifest>) -> Result<()> {
 }
 
 /// Who may sign the stored core. What the options know more is stored too; what they know otherwise is an error.
-fn agree(storage: &Storage, disk: &CoreStorage, options: &OpenOptions) -> Result<Auth> {
+fn agree(disk: &CoreStorage, options: &OpenOptions) -> Result<Auth> {
     let mut auth = disk.auth()?;
     let conflict = |reason| Error::StorageConflict { reason, discovery_key: Some(auth.discovery_key) };
     if options.key.is_some_and(|key| key != auth.key) {
@@ -292,7 +286,6 @@ fn agree(storage: &Storage, disk: &CoreStorage, options: &OpenOptions) -> Result
         let mut write = disk.write();
         write.auth(&auth);
         disk.commit(write)?;
-        storage.committed();
     }
     Ok(auth)
 }

@@ -8,18 +8,18 @@
 
 use bytes::Bytes;
 use hc_crypto::{Prologue, Verifier};
+use hc_replicator::Local;
 use hc_storage::CoreStorage;
 
 use super::Core;
 use super::line::{Planned, Signing};
-use crate::events::Event;
 use crate::{Error, Result};
 
 impl Core {
     /// Copies the prologue from a log of a length. Whether there was something to copy.
     pub(crate) fn copy_prologue(&self, source: &CoreStorage, source_length: u64) -> Result<bool> {
         self.check_roots()?;
-        let writing = self.writing();
+        let mut writing = self.writing();
         let prologue = self.verifier().as_ref().and_then(Verifier::prologue).copied();
         let Some(prologue) = prologue.filter(|prologue| prologue.length > 0) else { return Ok(false) };
         let present = self.status().length;
@@ -35,12 +35,9 @@ impl Core {
         let mut planned = self.line(&state).append(&blocks, &Signing::Given(Vec::new()))?;
         drop(state);
         copy_records(source, &mut planned)?;
-        self.commit_planned(planned)?;
-        let status = self.status();
-        self.announce(status.length);
-        drop(writing);
-        self.emit(|| Event::Append { length: status.length, byte_length: status.byte_length });
-        self.drive_writer();
+        writing.commit_planned(planned)?;
+        writing.emit_if_longer(present);
+        writing.replicate(Local::Appended { length: self.status().length });
         Ok(true)
     }
 

@@ -100,7 +100,6 @@ impl Core {
         let mut write = self.0.disk.write();
         write.user_data(name, value);
         self.0.disk.commit(write)?;
-        self.0.storage.committed();
         Ok(())
     }
 
@@ -113,7 +112,6 @@ impl Core {
             write.mark_page(page, &bytes);
         }
         self.0.disk.commit(write)?;
-        self.0.storage.committed();
         Ok(())
     }
 
@@ -125,7 +123,6 @@ impl Core {
         let mut write = self.0.disk.write();
         write.clear_marks();
         self.0.disk.commit(write)?;
-        self.0.storage.committed();
         Ok(())
     }
 }

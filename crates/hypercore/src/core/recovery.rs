@@ -20,20 +20,6 @@ impl Core {
         self.0.state.read().hints().recovering
     }
 
-    /// Corrects how many blocks are stored from the start without a hole: it is written after the blocks themselves by some
-    /// versions of Node, and may be behind.
-    pub(super) fn correct_hints(&self) -> Result<()> {
-        let state = self.0.state.read();
-        let hints = *state.hints();
-        let actual = state.bitfield().first_unset(0);
-        drop(state);
-        if hints.contiguous_length == actual {
-            return Ok(());
-        }
-        let _writing = self.writing();
-        self.store_hints(hc_storage::Hints { contiguous_length: actual, ..hints })
-    }
-
     /// Whether the store was set back, or may have been.
     pub(super) fn was_set_back(&self) -> Result<bool> {
         if self.0.storage.is_adopted() && self.0.state.read().key_pair().is_some() {
@@ -104,16 +90,14 @@ impl Core {
 
     /// Notes that the core is recovering since a time, or (0) that it is not.
     pub(crate) fn set_recovering(&self, since: u64) -> Result<()> {
-        let writing = self.writing();
+        let mut writing = self.writing();
         let hints = hc_storage::Hints { recovering: since, ..*self.0.state.read().hints() };
-        self.store_hints(hints)?;
+        writing.store_hints(hints)?;
         if since == 0 {
             // from here on this is what counts
-            self.note_head();
+            self.note_present_head();
             self.0.storage.sync_blocking()?;
         }
-        drop(writing);
-        self.drive_writer();
         Ok(())
     }
 }

@@ -7,12 +7,13 @@
 //! signed head's nodes are stored; here only those that give back the head that was stored.
 
 use hc_protocol::wire::Request;
-use hc_replicator::{ApplyFailure, Input, Local};
+use hc_replicator::{ApplyFailure, Local, PeerId};
 use hc_storage::{CoreStorage, HeadRecord, StorageError};
 use hc_tree::{Node, NodeReader, Proof, ProofError, ProofRequest, StoredHead, UpgradeRequest};
 
 use super::Core;
 use super::apply::Arrival;
+use super::effects::Writing;
 use super::state::Committed;
 use crate::events::Event;
 use crate::{Error, Result};
@@ -74,11 +75,7 @@ impl Core {
         for proof in proofs {
             match self.repair(&proof) {
                 Ok(None) => return Ok(0),
-                Ok(Some(length)) => {
-                    self.input(Input::Local(Local::Upgraded { length }));
-                    self.tell_what_is_here();
-                    return Ok(1);
-                }
+                Ok(Some(_)) => return Ok(1),
                 Err(Failure::Proof(error)) => failed = Some(self.invalid_proof(error)),
                 Err(Failure::Storage(error)) => return Err(error.into()),
             }
@@ -87,35 +84,31 @@ impl Core {
     }
 
     /// As [`apply`](Self::apply), for a core that has no roots.
-    pub(super) fn repair_from_peers(&self, arrivals: Vec<Arrival>) -> Vec<Input> {
-        let (mut answers, mut repaired) = (Vec::with_capacity(arrivals.len()), false);
+    pub(super) fn repair_from_peers(&self, arrivals: Vec<Arrival>) {
         for Arrival { peer, ticket, data } in arrivals {
-            let failure = match self.repair(&data.into()) {
-                Ok(Some(length)) => {
-                    repaired = true;
-                    answers.push(Input::Applied { ticket, length });
-                    continue;
-                }
-                Ok(None) => ApplyFailure::Stale,
-                // the peer has another length now, or another fork: it is left alone
-                Err(Failure::Proof(ProofError::NodeMissing { .. } | ProofError::Fork { .. })) => {
-                    ApplyFailure::Storage
-                }
-                Err(Failure::Proof(error)) => {
-                    self.refused(peer, error);
-                    ApplyFailure::Invalid
-                }
-                Err(Failure::Storage(error)) => {
-                    tracing::error!(core = %self.discovery_key(), %error, "a repair could not be stored");
-                    ApplyFailure::Storage
-                }
+            let stored = match self.repair(&data.into()) {
+                Ok(Some(length)) => Ok(length),
+                Ok(None) => Err(ApplyFailure::Stale),
+                Err(failure) => Err(self.blame(peer, failure)),
             };
-            answers.push(Input::ApplyFailed { ticket, failure });
+            self.writing().answer(ticket, stored);
         }
-        if repaired {
-            answers.extend(self.what_is_here());
+    }
+
+    /// Whose fault it is that a proof of a peer gave no roots back.
+    fn blame(&self, peer: PeerId, failure: Failure) -> ApplyFailure {
+        match failure {
+            // the peer has another length now, or another fork: it is left alone
+            Failure::Proof(ProofError::NodeMissing { .. } | ProofError::Fork { .. }) => ApplyFailure::Storage,
+            Failure::Proof(error) => {
+                self.refused(peer, error);
+                ApplyFailure::Invalid
+            }
+            Failure::Storage(error) => {
+                tracing::error!(core = %self.discovery_key(), %error, "a repair could not be stored");
+                ApplyFailure::Storage
+            }
         }
-        answers
     }
 
     /// Makes a request for a longer log one for our own head, while its roots are lost. False if the peer cannot have it.
@@ -134,39 +127,24 @@ impl Core {
 
     /// Takes the roots that are lost from a proof: the length of the log then. None if nothing is lost.
     fn repair(&self, proof: &Proof) -> Result<Option<u64>, Failure> {
-        let writing = self.writing();
+        let mut writing = self.writing();
         let Some(lost) = self.0.state.read().lost().cloned() else { return Ok(None) };
-        self.emit(|| Event::Repairing);
-        let done = self.recover_roots(&lost, proof);
-        drop(writing);
+        writing.emit(|| Event::Repairing);
+        let done = writing.recover_roots(&lost, proof);
         match &done {
-            Ok(()) => {
-                self.emit(|| Event::Repaired);
-                self.look_for_losses();
-            }
+            Ok(()) => writing.emit(|| Event::Repaired),
             Err(failure) => {
                 let reason = match failure {
                     Failure::Proof(error) => error.to_string(),
                     Failure::Storage(error) => error.to_string(),
                 };
-                self.emit(|| Event::RepairFailed { reason });
+                writing.emit(|| Event::RepairFailed { reason });
             }
         }
-        done.map(|()| Some(lost.length))
-    }
-
-    fn recover_roots(&self, lost: &HeadRecord, proof: &Proof) -> Result<(), Failure> {
-        let verifier = self.verifier().or_else(|| self.first_verifier(proof.manifest.as_ref()));
-        let verifier = verifier.ok_or(ProofError::NoManifest)?;
-        let recovered = stored(lost).recover(proof, &verifier, &Nodes(&self.0.disk))?;
-        let mut write = self.0.disk.write();
-        write.recover(&recovered);
-        self.0.disk.commit(write)?;
-        self.0.storage.committed();
-        let signature = lost.signature.clone().unwrap_or_default();
-        let head = Some((recovered.head().clone(), signature));
-        self.take_over(Committed { head, timestamp: lost.timestamp, ..Committed::default() });
-        Ok(())
+        drop(writing);
+        done?;
+        self.look_for_losses();
+        Ok(Some(lost.length))
     }
 
     /// Now that the head is whole it can be compared with what peers were told.
@@ -178,14 +156,26 @@ impl Core {
             tracing::error!(core = %self.discovery_key(), %error, "not compared with what peers were told");
         }
     }
+}
 
-    fn what_is_here(&self) -> Vec<Input> {
-        let state = self.0.state.read();
-        let stored = |(start, end)| Input::Local(Local::Stored { start, end });
-        state.bitfield().ranges().map(stored).collect()
-    }
-
-    fn tell_what_is_here(&self) {
-        self.inputs(self.what_is_here());
+impl Writing<'_> {
+    /// Stores roots, and has the replicator told of the log that is whole again.
+    fn recover_roots(&mut self, lost: &HeadRecord, proof: &Proof) -> Result<(), Failure> {
+        let core = self.host();
+        let verifier = core.verifier().or_else(|| core.first_verifier(proof.manifest.as_ref()));
+        let verifier = verifier.ok_or(ProofError::NoManifest)?;
+        let recovered = stored(lost).recover(proof, &verifier, &Nodes(&core.0.disk))?;
+        let mut write = core.0.disk.write();
+        write.recover(&recovered);
+        core.0.disk.commit(write)?;
+        let signature = lost.signature.clone().unwrap_or_default();
+        let head = Some((recovered.head().clone(), signature));
+        self.take_over(Committed { head, timestamp: lost.timestamp, ..Committed::default() });
+        self.replicate(Local::Upgraded { length: lost.length });
+        let stored: Vec<_> = core.0.state.read().bitfield().ranges().collect();
+        for (start, end) in stored {
+            self.replicate(Local::Stored { start, end });
+        }
+        Ok(())
     }
 }

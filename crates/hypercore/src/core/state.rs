@@ -124,7 +124,7 @@ impl State {
     }
 
     pub(super) fn status(&self) -> Status {
-        let length = self.lost.as_ref().map_or_else(|| self.head.length(), |lost| lost.length);
+        let length = self.length();
         Status {
             length,
             byte_length: self.head.byte_length(),
@@ -132,6 +132,11 @@ impl State {
             contiguous_length: self.hints.contiguous_length.min(length),
             remote_contiguous_length: self.hints.remote_contiguous_length,
         }
+    }
+
+    /// Blocks in the log, also while roots of it are lost.
+    fn length(&self) -> u64 {
+        self.lost.as_ref().map_or_else(|| self.head.length(), |lost| lost.length)
     }
 
     pub(super) const fn head(&self) -> &TreeHead {
@@ -191,9 +196,10 @@ impl State {
         }
     }
 
-    /// Corrects what the hints say of the blocks that are stored. Whether there was anything to correct.
+    /// Corrects what the hints say of the blocks that are stored: how many from the start without a hole. Whether there was
+    /// anything to correct.
     pub(super) fn mend_hints(&mut self) -> bool {
-        let contiguous = self.bitfield.first_unset(0).min(self.head.length());
+        let contiguous = self.bitfield.first_unset(0).min(self.length());
         let differs = contiguous != self.hints.contiguous_length;
         self.hints.contiguous_length = contiguous;
         differs

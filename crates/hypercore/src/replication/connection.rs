@@ -1,8 +1,7 @@
 //! What the tasks of a connection share, and what the cores see of it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hc_crypto::PublicKey;
 use hc_protocol::wire::Message;
@@ -23,8 +22,8 @@ pub(crate) struct Connection {
     /// The cores that are open on it, by channel. `None` until the peer has opened the channel too.
     pub(super) channels: Mutex<BTreeMap<ChannelId, Attached>>,
     serves: Mutex<VecDeque<ServeJob>>,
-    /// Cores that asked to stop reading, because the peer asks faster than it reads.
-    paused: AtomicUsize,
+    /// The channels whose cores asked to stop reading, because the peer asks faster than it reads.
+    paused: Mutex<BTreeSet<ChannelId>>,
     /// Wakes the writer: there are bytes to send.
     pub(super) output: Notify,
     /// Wakes the reader: there is a request to answer, or room for answers.
@@ -84,12 +83,10 @@ impl Link {
 
     /// Stops or goes on reading from the peer, for one core.
     pub(crate) fn reading(&self, enabled: bool) {
-        let paused = &self.connection.paused;
         if enabled {
-            let _ = paused.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1));
-            self.connection.work.notify_one();
+            self.connection.resume_reading(self.channel);
         } else {
-            paused.fetch_add(1, Ordering::AcqRel);
+            self.connection.paused.lock().insert(self.channel);
         }
     }
 
@@ -97,6 +94,7 @@ impl Link {
     pub(crate) fn close(&self) {
         self.connection.channels.lock().remove(&self.channel);
         self.connection.protocol.lock().close_channel(self.channel);
+        self.connection.resume_reading(self.channel);
         self.connection.output.notify_one();
     }
 
@@ -112,7 +110,7 @@ impl Connection {
             protocol: Mutex::new(protocol),
             channels: Mutex::default(),
             serves: Mutex::default(),
-            paused: AtomicUsize::new(0),
+            paused: Mutex::default(),
             output: Notify::new(),
             work: Notify::new(),
             ended: CancellationToken::new(),
@@ -144,9 +142,16 @@ impl Connection {
         self.end(Some(Error::Protocol(violation)));
     }
 
+    /// A channel no longer keeps the connection from being read: also because it is gone.
+    pub(super) fn resume_reading(&self, channel: ChannelId) {
+        if self.paused.lock().remove(&channel) {
+            self.work.notify_one();
+        }
+    }
+
     /// Whether bytes from the peer may be taken in.
     pub(super) fn may_read(&self) -> bool {
-        self.paused.load(Ordering::Acquire) == 0 && self.serves.lock().len() < limits::SERVE_QUEUE
+        self.paused.lock().is_empty() && self.serves.lock().len() < limits::SERVE_QUEUE
     }
 
     /// The next requests to answer, if there is room for answers.

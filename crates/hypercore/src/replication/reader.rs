@@ -116,6 +116,7 @@ impl Reader {
             }
             Event::ChannelClosed { channel } => {
                 let gone = self.connection.channels.lock().remove(&channel);
+                self.connection.resume_reading(channel);
                 if let Some(gone) = gone {
                     gone.detach();
                 }

@@ -62,7 +62,6 @@ impl Hypercore {
         let mut write = disk.write();
         write.local(key, value);
         disk.commit(write)?;
-        self.core().storage().committed();
         self.core().acknowledged().await
     }
 

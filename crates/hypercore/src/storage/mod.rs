@@ -9,7 +9,6 @@
 mod witness;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use hc_crypto::{DiscoveryKey, Key};
 pub use hc_storage::audit;
@@ -30,9 +29,6 @@ pub struct Storage {
     read_only: bool,
     /// Whether there is anything to sync: an engine in memory never loses what it has before the process ends.
     volatile: bool,
-    /// Commits so far, and how many of them are known to be on the device.
-    written: AtomicU64,
-    synced: AtomicU64,
     syncing: tokio::sync::Mutex<()>,
     /// What peers were told, of a store in a directory.
     witness: Option<Witness>,
@@ -115,8 +111,6 @@ impl Storage {
             durability: options.durability,
             read_only: options.read_only,
             volatile,
-            written: AtomicU64::new(0),
-            synced: AtomicU64::new(0),
             syncing: tokio::sync::Mutex::new(()),
             witness: None,
             adopted: options.adopt,
@@ -146,16 +140,16 @@ impl Storage {
     }
 
     fn sync_now(&self) -> Result<()> {
-        let written = self.written.load(Ordering::Acquire);
         let notes = self.witness.as_ref().map(Witness::take).unwrap_or_default();
-        if !self.volatile {
-            self.store.sync()?;
+        let synced = if self.volatile { Ok(()) } else { self.store.sync() };
+        match (&self.witness, synced) {
+            (Some(witness), Ok(())) => Ok(witness.write(notes)?),
+            (Some(witness), Err(error)) => {
+                witness.put_back(notes);
+                Err(error.into())
+            }
+            (None, synced) => Ok(synced?),
         }
-        if let Some(witness) = &self.witness {
-            witness.write(notes)?;
-        }
-        self.synced.fetch_max(written, Ordering::AcqRel);
-        Ok(())
     }
 
     /// Shows what another process wrote since, in a store that [follows](StorageOptions::follow) it. Cores that are open have
@@ -210,7 +204,6 @@ impl Storage {
         let storage = Arc::clone(self);
         blocking(move || {
             audit::repair(&storage.store, &report)?;
-            storage.committed();
             storage.sync_now()?;
             Ok(storage.store.reload()?)
         })
@@ -260,16 +253,9 @@ impl Storage {
         self.sync_now()
     }
 
-    /// Notes that a batch was committed.
-    pub(crate) fn committed(&self) {
-        self.written.fetch_add(1, Ordering::AcqRel);
-    }
-
     /// Whether everything that was committed is on the device.
     pub(crate) fn is_synced(&self) -> bool {
-        self.volatile
-            || (self.synced.load(Ordering::Acquire) >= self.written.load(Ordering::Acquire)
-                && !self.has_notes())
+        self.volatile || (self.store.synced_commits() >= self.store.commits() && !self.has_notes())
     }
 
     fn has_notes(&self) -> bool {
@@ -281,12 +267,12 @@ impl Storage {
     /// # Errors
     /// [`Error::Storage`]; the engine then refuses further writes.
     pub async fn sync(self: &Arc<Self>) -> Result<()> {
-        let target = self.written.load(Ordering::Acquire);
+        let target = self.store.commits();
         if self.is_synced() {
             return Ok(());
         }
         let _syncing = self.syncing.lock().await;
-        if self.synced.load(Ordering::Acquire) >= target && !self.has_notes() {
+        if self.store.synced_commits() >= target && !self.has_notes() {
             return Ok(());
         }
         let storage = Arc::clone(self);

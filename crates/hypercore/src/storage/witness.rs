@@ -59,6 +59,15 @@ struct State {
     file: Option<File>,
 }
 
+impl State {
+    fn put_back(&mut self, notes: BTreeMap<DiscoveryKey, Told>) {
+        for (core, told) in notes {
+            // what was noted since is newer
+            self.pending.entry(core).or_insert(told);
+        }
+    }
+}
+
 impl Witness {
     /// Reads the witness of a directory. None yet is an empty one.
     pub(crate) fn open(dir: &Path) -> Result<Self> {
@@ -108,43 +117,64 @@ impl Witness {
         if state.told.remove(core).is_none() {
             return Ok(());
         }
-        self.rewrite(&mut state)
+        let told = state.told.clone();
+        self.rewrite(&mut state, &told)
     }
 
-    /// Writes notes, and brings them to the device.
+    /// Writes notes, and brings them to the device. If that fails they wait for the next sync.
     pub(crate) fn write(&self, notes: BTreeMap<DiscoveryKey, Told>) -> Result<()> {
         if notes.is_empty() {
             return Ok(());
         }
         let mut state = self.state.lock();
+        let written = self.write_lines(&mut state, &notes);
+        match &written {
+            Ok(()) => state.told.extend(notes),
+            Err(_) => state.put_back(notes),
+        }
+        written
+    }
+
+    /// Takes notes back that could not be written: they wait for the next sync.
+    pub(crate) fn put_back(&self, notes: BTreeMap<DiscoveryKey, Told>) {
+        self.state.lock().put_back(notes);
+    }
+
+    fn write_lines(&self, state: &mut State, notes: &BTreeMap<DiscoveryKey, Told>) -> Result<()> {
+        let count = notes.len();
+        if state.lines.saturating_add(count) > state.told.len().saturating_add(SPARE_LINES) {
+            let mut all = state.told.clone();
+            all.extend(notes.iter().map(|(core, told)| (*core, *told)));
+            return self.rewrite(state, &all);
+        }
         let mut text = String::new();
-        for (core, told) in &notes {
+        for (core, told) in notes {
             line(&mut text, core, told);
         }
-        let count = notes.len();
-        state.told.extend(notes);
-        if state.lines.saturating_add(count) > state.told.len().saturating_add(SPARE_LINES) {
-            return self.rewrite(&mut state);
-        }
         let failed = |error| StorageError::io("writing the witness", error);
-        if state.file.is_none() {
-            let mut options = OpenOptions::new();
-            let file = options.append(true).create(true).mode(0o600).open(&self.path).map_err(failed)?;
-            state.file = Some(file);
-            self.sync_folder()?;
-        }
-        if let Some(file) = &mut state.file {
-            file.write_all(text.as_bytes()).map_err(failed)?;
-            file.sync_data().map_err(failed)?;
-        }
-        state.lines = state.lines.saturating_add(count);
+        let mut file = match state.file.take() {
+            Some(file) => file,
+            None => {
+                let mut options = OpenOptions::new();
+                let file = options.append(true).create(true).mode(0o600).open(&self.path).map_err(failed)?;
+                self.sync_folder()?;
+                file
+            }
+        };
+        // after a failure the file may end in a torn line: it is written anew then
+        let lines = std::mem::replace(&mut state.lines, usize::MAX);
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        file.sync_data().map_err(failed)?;
+        state.file = Some(file);
+        state.lines = lines.saturating_add(count);
         Ok(())
     }
 
-    fn rewrite(&self, state: &mut State) -> Result<()> {
+    /// Writes the file anew, with these lines alone.
+    fn rewrite(&self, state: &mut State, all: &BTreeMap<DiscoveryKey, Told>) -> Result<()> {
         let failed = |error| StorageError::io("writing the witness", error);
         let mut text = String::new();
-        for (core, told) in &state.told {
+        for (core, told) in all {
             line(&mut text, core, told);
         }
         let beside = self.path.with_extension("new");
@@ -155,7 +185,7 @@ impl Witness {
         file.sync_all().map_err(failed)?;
         std::fs::rename(&beside, &self.path).map_err(failed)?;
         state.file = None;
-        state.lines = state.told.len();
+        state.lines = all.len();
         self.sync_folder()
     }
 

@@ -86,3 +86,48 @@ pub(crate) fn numbers(seed: u64) -> impl Iterator<Item = u64> {
         |n: &u64| Some(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
     std::iter::successors(Some(seed), step).skip(1).map(|n| n >> 33)
 }
+
+/// How long a test may take at most that would wait for good if it failed.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// Runs a test on a runtime of its own, and fails if it is not done within [`LIMIT`]: also where a thread waits for a lock
+/// that it holds, so that no timer of the runtime comes any more.
+pub(crate) fn ends<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
+    ends_with(4, test);
+}
+
+/// As [`ends`], with a number of threads.
+pub(crate) fn ends_with<F: Future<Output = ()>>(threads: usize, test: impl FnOnce() -> F + Send + 'static) {
+    let (done, end) = std::sync::mpsc::channel();
+    let runs = std::thread::spawn(move || {
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(threads).enable_all().build().unwrap();
+        runtime.block_on(test());
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        let _ = done.send(());
+    });
+    match end.recv_timeout(LIMIT) {
+        Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("not done within {LIMIT:?}"),
+        Ok(()) | Err(_) => runs.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+    }
+}
+
+/// Where a core is stored: some tests run with each.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    Memory,
+    Disk,
+}
+
+pub(crate) const PLACES: [Place; 2] = [Place::Memory, Place::Disk];
+
+/// A core in a place; its directory goes with the second part.
+pub(crate) async fn open_in(place: Place, options: OpenOptions) -> (Hypercore, Option<tempfile::TempDir>) {
+    match place {
+        Place::Memory => (options.memory().await.unwrap(), None),
+        Place::Disk => {
+            let dir = tempfile::tempdir().unwrap();
+            (options.open(dir.path()).await.unwrap(), Some(dir))
+        }
+    }
+}
