@@ -41,6 +41,7 @@ mod refresh;
 mod repair;
 mod serve;
 mod state;
+mod sync;
 mod writer;
 
 use std::sync::Arc;

@@ -12,14 +12,13 @@
 //!
 //! Knows nothing of cores, so that tests can run it with threads shuffled: `tests/shuffled_writer.rs`.
 
-mod sync;
 mod turn;
 
 use std::collections::VecDeque;
 
 pub(super) use turn::Turn;
 
-use sync::{Mutex, MutexGuard, lock, try_lock};
+use super::sync::{self, Mutex, MutexGuard, lock, try_lock};
 
 /// Who has a writer.
 pub(super) trait Host: Sized {
@@ -85,8 +84,9 @@ impl<'a, H: Host> Writing<'a, H> {
     /// Takes the writer if it is free and no append waits for it.
     pub(super) fn alone(host: &'a H) -> Option<Self> {
         let writing = Self::try_new(host)?;
+        let alone = lock(&host.writer().appends).is_empty();
         // dropped otherwise, which commits the ones that wait
-        lock(&host.writer().appends).is_empty().then_some(writing)
+        alone.then_some(writing)
     }
 
     fn holding(host: &'a H, held: MutexGuard<'a, ()>) -> Self {

@@ -1,6 +1,6 @@
 //! Work that one thread does at a time, without anybody waiting for it: [`Turn`].
 
-use super::sync::{AtomicBool, Mutex, Ordering, try_lock};
+use super::super::sync::{AtomicBool, Mutex, Ordering, try_lock};
 
 /// Lets one thread at a time work. Whoever comes meanwhile leaves its work to that thread, which looks once more before it
 /// leaves: no work is left undone, and nobody waits.

@@ -1,5 +1,5 @@
-//! The locks and counters of the [writer](super), under names of their own: tests that shuffle threads put others in their
-//! place (`tests/shuffled_writer.rs`).
+//! The locks and counters of the [writer](super::writer), under names of their own: tests that shuffle threads put others in
+//! their place (`tests/shuffled_writer.rs`).
 
 pub(super) use std::sync::atomic::{AtomicBool, Ordering};
 
