@@ -193,6 +193,7 @@ impl Core {
             Err(Refusal::Stale) => Err(ApplyFailure::Stale),
             Err(Refusal::Storage(error)) => {
                 tracing::error!(core = %self.discovery_key(), %error, "a proof could not be checked");
+                self.emit(|| Event::StorageFailed { reason: error.to_string() });
                 Err(ApplyFailure::Storage)
             }
             Err(Refusal::Invalid(error)) => {
@@ -284,6 +285,7 @@ impl Core {
         match self.write_staged(staged) {
             Err(error) => {
                 tracing::error!(core = %self.discovery_key(), %error, "proofs could not be stored");
+                self.emit(|| Event::StorageFailed { reason: error.to_string() });
                 let failed = |ticket| Input::ApplyFailed { ticket, failure: ApplyFailure::Storage };
                 tickets.into_iter().map(failed).collect()
             }
