@@ -4,26 +4,48 @@ use std::path::Path;
 
 use corestore::{Corestore, CorestoreBuilder, Hypercore, OpenOptions, Target};
 use hypercore::Key;
-use tokio::net::TcpStream;
 
 use crate::args::Which;
 use crate::failure::{Failure, Result};
 
-/// Opens a store that must be there already.
+/// Opens a store that must be there already, to write to it.
 pub(crate) async fn existing(dir: &Path, options: CorestoreBuilder) -> Result<Corestore> {
     must_hold_a_store(dir)?;
     Ok(options.open(dir).await?)
 }
 
+/// Opens a store that must be there already, only to read: also beside a process that writes to it, and where nothing can be
+/// written. A follower looks again when files go while it opens them.
+pub(crate) async fn to_read(dir: &Path) -> Result<Corestore> {
+    existing(dir, Corestore::builder().follow(true)).await
+}
+
+/// Opens a store, or makes one.
+pub(crate) async fn made(dir: &Path) -> Result<Corestore> {
+    if std::fs::metadata(dir).is_ok_and(|metadata| !metadata.is_dir()) {
+        let what = dir.display().to_string();
+        return Err(Failure::File { what, error: std::io::ErrorKind::NotADirectory.into() });
+    }
+    Ok(Corestore::open(dir).await?)
+}
+
 /// Fails if a directory holds no store.
 pub(crate) fn must_hold_a_store(dir: &Path) -> Result {
-    if !dir.join("db").is_dir() {
-        return Err(Failure::Missing(format!(
-            "{} holds no store; make one with `hypercore create {0}`",
-            dir.display()
-        )));
+    let shown = dir.display();
+    match std::fs::metadata(dir) {
+        Ok(metadata) if !metadata.is_dir() => {
+            return Err(Failure::Missing(format!("{shown} holds no store: it is not a directory")));
+        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(Failure::File { what: shown.to_string(), error });
+        }
+        _ => {}
     }
-    Ok(())
+    // of a directory of version 10 the library says what it is
+    if dir.join("db").is_dir() || dir.join("oplog").is_file() {
+        return Ok(());
+    }
+    Err(Failure::Missing(format!("{shown} holds no store; make one with `hypercore create {shown}`")))
 }
 
 /// The log that is meant, which must be stored already.
@@ -52,14 +74,6 @@ fn first(store: &Corestore, dir: &Path) -> Result<Target> {
     // by name where it has one, so that it can be appended to
     let name = store.names()?.into_iter().find(|(_, stored)| *stored == key);
     Ok(name.map_or(Target::DiscoveryKey(key), |(name, _)| Target::Name(name)))
-}
-
-/// Connects to a peer.
-pub(crate) async fn connect(address: &str) -> Result<TcpStream> {
-    let unreachable = |error| Failure::Unreachable { address: address.to_owned(), error };
-    let stream = TcpStream::connect(address).await.map_err(unreachable)?;
-    stream.set_nodelay(true).map_err(unreachable)?;
-    Ok(stream)
 }
 
 /// The key as people pass it on.

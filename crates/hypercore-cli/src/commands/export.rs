@@ -1,25 +1,27 @@
 //! `hypercore export`: a log as one file.
 
+use std::ops::Range;
 use std::path::Path;
 
-use corestore::Corestore;
-use tokio::io::{AsyncWrite, BufWriter};
+use hypercore::{Archived, Error, Hypercore};
+use tokio::fs::File;
+use tokio::io::BufWriter;
 
 use crate::args::Export;
 use crate::failure::{Failure, Result};
-use crate::{place, show};
+use crate::{place, show, values};
 
 pub(crate) async fn run(args: Export) -> Result {
-    let store = place::existing(&args.dir, Corestore::builder().read_only(true)).await?;
+    values::in_order(args.start, args.end)?;
+    let store = place::to_read(&args.dir).await?;
     let log = place::stored(&store, &args.which, &args.dir).await?;
-    let failed = |error| Failure::File { what: args.file.display().to_string(), error };
-    let to: Box<dyn AsyncWrite + Unpin + Send> = if args.file == Path::new("-") {
-        Box::new(tokio::io::stdout())
+    values::within(args.start, args.end, log.length())?;
+    let blocks = args.start..args.end.unwrap_or_else(|| log.length());
+    let done = if args.file == Path::new("-") {
+        to_output(&log, blocks).await?
     } else {
-        Box::new(tokio::fs::File::create(&args.file).await.map_err(failed)?)
+        to_file(&log, blocks, &args.file).await?
     };
-    let end = args.end.unwrap_or_else(|| log.length());
-    let done = log.export(args.start..end, BufWriter::new(to)).await?;
     show::note(format_args!(
         "{} of {} blocks written, {} bytes; the key is {}",
         done.blocks,
@@ -29,4 +31,22 @@ pub(crate) async fn run(args: Export) -> Result {
     ));
     store.close().await?;
     Ok(())
+}
+
+async fn to_output(log: &Hypercore, blocks: Range<u64>) -> Result<Archived> {
+    let done = log.export(blocks, BufWriter::new(tokio::io::stdout())).await;
+    done.map_err(|error| match error {
+        Error::Archive { source, .. } => Failure::Output(std::io::Error::new(source.kind(), source)),
+        error => error.into(),
+    })
+}
+
+async fn to_file(log: &Hypercore, blocks: Range<u64>, path: &Path) -> Result<Archived> {
+    let failed = |error| Failure::File { what: path.display().to_string(), error };
+    let file = File::create(path).await.map_err(failed)?;
+    let written = log.export(blocks, BufWriter::new(file)).await;
+    written.map_err(|error| match error {
+        Error::Archive { .. } => Failure::from(error).at(path),
+        error => error.into(),
+    })
 }

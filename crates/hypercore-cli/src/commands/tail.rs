@@ -1,25 +1,29 @@
 //! `hypercore tail`: what another process appends, as it comes.
 
-use std::io::Write;
-
-use corestore::Corestore;
+use corestore::Hypercore;
+use hypercore::GetOptions;
 
 use crate::args::Tail;
 use crate::failure::Result;
 use crate::place;
+use crate::show::Blocks;
 
 pub(crate) async fn run(args: Tail) -> Result {
-    let store = place::existing(&args.dir, Corestore::builder().follow(true)).await?;
+    let store = place::to_read(&args.dir).await?;
     let log = place::stored(&store, &args.which, &args.dir).await?;
     let mut next = log.length().saturating_sub(args.last);
     let mut fork = log.fork();
+    let mut out = Blocks::new();
     loop {
         if log.fork() != fork {
             // what was shown may have been cut away: what came instead is shown
             fork = log.fork();
             next = next.min(log.length());
         }
-        show_from(&log, &mut next).await?;
+        let shown = show_from(&log, &mut next, &mut out).await;
+        // what came before an error is shown
+        out.flush().await?;
+        shown?;
         if args.every.is_zero() {
             store.close().await?;
             return Ok(());
@@ -30,16 +34,12 @@ pub(crate) async fn run(args: Tail) -> Result {
 }
 
 /// Shows what is stored here from a block on.
-async fn show_from(log: &hypercore::Hypercore, next: &mut u64) -> Result {
-    let mut out = std::io::stdout().lock();
+async fn show_from(log: &Hypercore, next: &mut u64, out: &mut Blocks) -> Result {
     while *next < log.length() {
-        let options = hypercore::GetOptions::new().wait(false);
-        if let Some(block) = log.get_with(*next, options).await? {
-            out.write_all(&block)?;
-            out.write_all(b"\n")?;
+        if let Some(block) = log.get_with(*next, GetOptions::new().wait(false)).await? {
+            out.write(&block, b"\n").await?;
         }
         *next += 1;
     }
-    out.flush()?;
     Ok(())
 }
