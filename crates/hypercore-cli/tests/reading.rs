@@ -96,6 +96,25 @@ fn output_that_cannot_be_written_is_an_error_that_names_it() {
 }
 
 #[test]
+fn regression_tail_says_which_blocks_are_not_here() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let store = text(&store);
+    ok(&["create", store], "");
+    ok(&["append", store], "0\n1\n2\n3\n4\n5\n6\n7\n");
+    for range in [["1", "2"], ["3", "6"], ["7", "8"]] {
+        ok(&["clear", store, range[0], range[1]], "");
+    }
+    let output = run_with(&["tail", store, "--every", "0"], "");
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n2\n6\n");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let expected =
+        "block 1 is not stored here\nblocks 3 to 5 are not stored here\nblock 7 is not stored here\n";
+    assert_eq!(said, expected);
+}
+
+#[test]
 fn regression_a_range_beyond_the_log_is_refused_by_the_length_of_the_log() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");

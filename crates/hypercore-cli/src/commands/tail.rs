@@ -5,8 +5,8 @@ use hypercore::GetOptions;
 
 use crate::args::Tail;
 use crate::failure::Result;
-use crate::place;
 use crate::show::Blocks;
+use crate::{place, show};
 
 pub(crate) async fn run(args: Tail) -> Result {
     let store = place::to_read(&args.dir).await?;
@@ -33,13 +33,30 @@ pub(crate) async fn run(args: Tail) -> Result {
     }
 }
 
-/// Shows what is stored here from a block on.
+/// Shows what is stored here from a block on, and says which blocks are not.
 async fn show_from(log: &Hypercore, next: &mut u64, out: &mut Blocks) -> Result {
+    let mut missing = None;
     while *next < log.length() {
-        if let Some(block) = log.get_with(*next, GetOptions::new().wait(false)).await? {
-            out.write(&block, b"\n").await?;
+        match log.get_with(*next, GetOptions::new().wait(false)).await? {
+            Some(block) => {
+                say_missing(missing.take(), *next);
+                out.write(&block, b"\n").await?;
+            }
+            None => {
+                missing.get_or_insert(*next);
+            }
         }
         *next += 1;
     }
+    say_missing(missing, *next);
     Ok(())
+}
+
+/// Says that blocks are left out: from the first up to the one before `end`.
+fn say_missing(first: Option<u64>, end: u64) {
+    match (first, end.saturating_sub(1)) {
+        (None, _) => {}
+        (Some(first), last) if first == last => show::note(format_args!("block {first} is not stored here")),
+        (Some(first), last) => show::note(format_args!("blocks {first} to {last} are not stored here")),
+    }
 }
