@@ -1,6 +1,6 @@
 //! Output for people, for other programs, and as JSON.
 
-use std::fmt::Display;
+use std::fmt::{self, Display, Write as _};
 use std::io::Write;
 
 use serde_json::Value;
@@ -33,6 +33,23 @@ pub(crate) fn note(text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
+/// Shows a name from a store: what could move the cursor, ring or reverse the text of a terminal is escaped.
+pub(crate) fn name(name: &str) -> impl Display {
+    Escaped(name)
+}
+
+struct Escaped<'a>(&'a str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|character| match character {
+            // nothing is in quotes here
+            '\'' | '"' => f.write_char(character),
+            _ => write!(f, "{}", character.escape_debug()),
+        })
+    }
+}
+
 /// Blocks on standard output.
 pub(crate) struct Blocks(BufWriter<Stdout>);
 
@@ -56,5 +73,16 @@ impl Blocks {
     /// As [`write`](Self::write).
     pub(crate) async fn flush(&mut self) -> Result {
         self.0.flush().await.map_err(Failure::Output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_as_they_are_but_for_what_a_terminal_would_obey() {
+        assert_eq!(name("log 1 – für \"alle\"").to_string(), "log 1 – für \"alle\"");
+        assert_eq!(name("a\u{1b}[2Jb\n\u{9b}\u{202e}\\").to_string(), r"a\u{1b}[2Jb\n\u{9b}\u{202e}\\");
     }
 }

@@ -16,6 +16,24 @@ fn on<'a>(args: &[&'a str], store: &'a str) -> Vec<&'a str> {
     [&args[..1], &[store], &args[1..]].concat()
 }
 
+#[test]
+fn regression_control_characters_of_names_do_not_reach_a_terminal() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let store = text(&store);
+    let name = "a\u{1b}]0;title\u{7}\r\u{9b}2J\u{202e}b";
+    ok(&["create", store, "--name", name], "");
+    for args in [["ls", store], ["info", store]] {
+        let shown = ok(&args, "");
+        assert!(!shown.contains(|c: char| c.is_control() && c != '\n' || c == '\u{202e}'), "{shown:?}");
+        assert!(shown.contains(r"a\u{1b}]0;title\u{7}\r\u{9b}2J\u{202e}b"), "{shown}");
+    }
+    let json = ok(&["ls", store, "--json"], "");
+    assert!(json.contains(r#""a\u001b]0;title\u0007\r"#), "{json}");
+    // the name itself is what it was
+    ok(&["append", store, "--name", name], "one\n");
+}
+
 /// All files under a folder, with what is in them.
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();

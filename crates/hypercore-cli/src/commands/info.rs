@@ -25,7 +25,7 @@ pub(crate) async fn run(args: Info) -> Result {
         }))?;
     } else {
         let text = |label, value: &dyn std::fmt::Display| show::line(format_args!("{label:<18}{value}"));
-        text("name", &name.unwrap_or("(none)"))?;
+        text("name", &show::name(name.unwrap_or("(none)")))?;
         text("key", &place::key_text(&info.key))?;
         text("discovery key", &info.discovery_key)?;
         text("blocks", &info.length)?;

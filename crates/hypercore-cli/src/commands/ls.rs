@@ -24,7 +24,7 @@ pub(crate) async fn run(args: Ls) -> Result {
         show::json(&rows.collect())?;
     } else {
         for (name, key, length, contiguous) in rows {
-            let name = name.as_deref().unwrap_or("-");
+            let name = show::name(name.as_deref().unwrap_or("-"));
             show::line(format_args!("{key}  {contiguous:>10} of {length:>10} blocks  {name}"))?;
         }
     }
