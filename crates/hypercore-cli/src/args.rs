@@ -107,7 +107,8 @@ impl Command {
 /// Which log of a directory is meant.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Which {
-    /// The log with this name (default: the first log that was made in the directory).
+    /// The log with this name (default: the log that was made first in the directory or, once that was removed, the only one
+    /// that is left).
     #[arg(long, conflicts_with = "key")]
     pub(crate) name: Option<String>,
     /// The log with this key (z-base-32 or hex).

@@ -17,6 +17,54 @@ fn on<'a>(args: &[&'a str], store: &'a str) -> Vec<&'a str> {
 }
 
 #[test]
+fn regression_the_log_that_is_left_when_the_first_is_gone_is_the_default() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let store = text(&store);
+    for name in ["first", "second", "third\u{1b}"] {
+        ok(&["create", store, "--name", name], "");
+        ok(&["append", store, "--name", name], &format!("of {name}\n"));
+    }
+    assert_eq!(ok(&["cat", store], ""), "of first\n");
+    ok(&["rm", store, "--yes"], "");
+    // several are left: which one is meant has to be said
+    for command in ["cat", "info", "append", "tail", "export"] {
+        let args: &[&str] = if command == "export" { &[command, store, "-"] } else { &[command, store] };
+        let message = fails(args, 3);
+        assert!(message.contains(r"--name second, --name third\u{1b}"), "{message}");
+    }
+    ok(&["rm", store, "--name", "third\u{1b}", "--yes"], "");
+    assert_eq!(ok(&["cat", store], ""), "of second\n");
+    ok(&["append", store], "more\n");
+    assert!(ok(&["info", store], "").contains("second"));
+    ok(&["rm", store, "--yes"], "");
+    assert!(fails(&["cat", store], 3).contains("holds no log yet"));
+    // the next one that is made is the default again, as in Node
+    ok(&["create", store, "--name", "fourth"], "");
+    ok(&["create", store, "--name", "fifth"], "");
+    assert!(ok(&["info", store], "").contains("fourth"));
+}
+
+#[test]
+fn a_copy_without_a_name_is_offered_by_its_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, other, file) = (dir.path().join("store"), dir.path().join("other"), dir.path().join("file"));
+    let (store, other, file) = (text(&store), text(&other), text(&file));
+    let key = ok(&["create", other], "").trim().to_owned();
+    ok(&["append", other], "one\n");
+    ok(&["export", other, file], "");
+    for name in ["first", "second"] {
+        ok(&["create", store, "--name", name], "");
+    }
+    ok(&["import", file, store], "");
+    ok(&["rm", store, "--yes"], "");
+    let message = fails(&["cat", store], 3);
+    assert!(message.contains(&format!("--key {key}, --name second")), "{message}");
+    ok(&["rm", store, "--name", "second", "--yes"], "");
+    assert_eq!(ok(&["cat", store], ""), "one\n");
+}
+
+#[test]
 fn regression_control_characters_of_names_do_not_reach_a_terminal() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");
