@@ -310,7 +310,7 @@ pub(crate) struct Repair {
 pub(crate) struct Export {
     /// The directory.
     pub(crate) dir: PathBuf,
-    /// The file; `-` is standard output.
+    /// The file; `-` is standard output. It is replaced only by a whole archive.
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) which: Which,

@@ -131,8 +131,13 @@ fn regression_an_archive_that_cannot_be_read_or_written_is_no_matter_of_a_connec
     let export = ["export", store, file];
     let message = must_fail(&finish(on_a_full_disk(8, &export), b""), 1);
     assert!(message.contains(file) && message.contains("File too large"), "{message}");
+    let names: Vec<_> =
+        std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, ["store"], "half an archive is none");
     ok(&export, "");
     let whole = std::fs::read(file).unwrap();
+    must_fail(&finish(on_a_full_disk(8, &export), b""), 1);
+    assert!(std::fs::read(file).unwrap() == whole, "an older one is kept");
     std::fs::write(file, &whole[..whole.len() / 2]).unwrap();
     let message = fails(&["import", file], 1);
     assert!(message.contains(file) && message.contains("ends early"), "{message}");
