@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How long a command may take, and what it should say or do may let wait for itself.
@@ -102,6 +103,7 @@ pub(crate) struct Running {
     child: Child,
     pub(crate) stdin: ChildStdin,
     said: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Running {
@@ -111,15 +113,16 @@ impl Running {
         let (out, err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let sources: [Box<dyn BufRead + Send>; 2] =
             [Box::new(BufReader::new(out)), Box::new(BufReader::new(err))];
-        for source in sources {
+        let readers = sources.into_iter().map(|source| {
             let said = Arc::clone(&said);
             std::thread::spawn(move || {
                 for line in source.lines().map_while(Result::ok) {
                     said.lock().unwrap().push_str(&(line + "\n"));
                 }
-            });
-        }
-        Self { stdin: child.stdin.take().unwrap(), child, said }
+            })
+        });
+        let readers = readers.collect();
+        Self { stdin: child.stdin.take().unwrap(), child, said, readers }
     }
 
     /// Serves a directory: also its address.
@@ -178,7 +181,7 @@ impl Running {
     pub(crate) fn end(&mut self) -> (Option<i32>, String) {
         let status = ended(&mut self.child);
         // what was said last may still be on its way
-        std::thread::sleep(Duration::from_millis(100));
+        self.readers.drain(..).for_each(|reader| reader.join().unwrap());
         (status.code(), self.said())
     }
 }
