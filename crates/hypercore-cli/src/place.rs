@@ -35,21 +35,19 @@ pub(crate) async fn made(dir: &Path) -> Result<Corestore> {
 
 /// Fails if a directory holds no store.
 pub(crate) fn must_hold_a_store(dir: &Path) -> Result {
+    use std::io::ErrorKind::{NotADirectory, NotFound};
     let shown = dir.display();
-    match std::fs::metadata(dir) {
-        Ok(metadata) if !metadata.is_dir() => {
-            return Err(Failure::Missing(format!("{shown} holds no store: it is not a directory")));
+    let missing = |why: String| Err(Failure::Missing(format!("{shown} holds no store{why}")));
+    match std::fs::metadata(dir.join("db")) {
+        Ok(database) if database.is_dir() => Ok(()),
+        Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
+            Err(Failure::File { what: shown.to_string(), error })
         }
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(Failure::File { what: shown.to_string(), error });
-        }
-        _ => {}
+        // of a directory of version 10 the library says what it is
+        _ if dir.join("oplog").is_file() => Ok(()),
+        _ if dir.exists() && !dir.is_dir() => missing(": it is not a directory".into()),
+        _ => missing(format!("; make one with `hypercore create {shown}`")),
     }
-    // of a directory of version 10 the library says what it is
-    if dir.join("db").is_dir() || dir.join("oplog").is_file() {
-        return Ok(());
-    }
-    Err(Failure::Missing(format!("{shown} holds no store; make one with `hypercore create {shown}`")))
 }
 
 /// The log that is meant, which must be stored already.

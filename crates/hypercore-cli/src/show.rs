@@ -33,7 +33,8 @@ pub(crate) fn note(text: impl Display) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
-/// Shows a name from a store: what could move the cursor, ring or reverse the text of a terminal is escaped.
+/// Shows a name from a store: what could move the cursor, ring or reverse the text of a terminal is escaped. A name without
+/// characters is shown as `""`.
 pub(crate) fn name(name: &str) -> impl Display {
     Escaped(name)
 }
@@ -42,6 +43,9 @@ struct Escaped<'a>(&'a str);
 
 impl Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("\"\"");
+        }
         self.0.chars().try_for_each(|character| match character {
             // nothing is in quotes here
             '\'' | '"' => f.write_char(character),
@@ -83,6 +87,7 @@ mod tests {
     #[test]
     fn names_are_shown_as_they_are_but_for_what_a_terminal_would_obey() {
         assert_eq!(name("log 1 – für \"alle\"").to_string(), "log 1 – für \"alle\"");
+        assert_eq!(name("").to_string(), "\"\"");
         assert_eq!(name("a\u{1b}[2Jb\n\u{9b}\u{202e}\\").to_string(), r"a\u{1b}[2Jb\n\u{9b}\u{202e}\\");
     }
 }
