@@ -2,25 +2,32 @@
 //!
 //! A read may take as long as it likes (a terminal, a FIFO that nobody writes): nobody but that thread waits for it, and the
 //! process can end meanwhile. What arrives together is handed over together, and nothing waits for more to come. Memory is
-//! bounded: a few chunks, or a few blocks of the largest size.
+//! bounded: so many bytes wait to be appended, or one block that is larger.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use hypercore::MAX_BLOCK_LEN;
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::failure::{Failure, Result};
 
 /// Bytes that are read at once, at most.
 const CHUNK_BYTES: usize = 256 << 10;
-/// Chunks that may wait to be appended. A line of the largest size is one, too.
-const CHUNKS_WAITING: usize = 8;
+/// Bytes that may wait to be appended, beside those that are.
+const WAITING_BYTES: u32 = 2 << 20;
+/// What a block costs in memory beside its bytes.
+const BLOCK_BYTES: usize = 64;
 /// Blocks that are appended at once: about so many bytes, and about so many blocks.
 const BATCH_BYTES: usize = 1 << 20;
 const BATCH_BLOCKS: usize = 4096;
 
 type Blocks = Vec<Vec<u8>>;
+
+/// Blocks that wait to be appended, and the room that they take.
+type Waiting = (Blocks, OwnedSemaphorePermit);
 
 /// What one block is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,23 +41,24 @@ pub(crate) enum Form {
 /// Blocks that are being read.
 #[derive(Debug)]
 pub(crate) struct Input {
-    arriving: mpsc::Receiver<Result<Blocks>>,
+    arriving: mpsc::UnboundedReceiver<Result<Waiting>>,
     /// What went wrong behind the blocks that were handed over last.
     failed: Option<Failure>,
 }
 
 impl Input {
-    /// Starts to read files in order, without the first blocks of them all together; `-` is standard input.
+    /// Starts to read files in order, without the first blocks of them all together; `-` is standard input. Needs a runtime.
     ///
     /// # Errors
     /// If the system gives no thread.
     pub(crate) fn read(files: Vec<PathBuf>, form: Form, skip: u64) -> Result<Self> {
-        let (send, arriving) = mpsc::channel(CHUNKS_WAITING);
-        let mut reader = Reader { send, form, skip, seen: 0 };
+        let (send, arriving) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(usize::try_from(WAITING_BYTES).unwrap_or(usize::MAX)));
+        let mut reader = Reader { send, room, runtime: Handle::current(), form, skip, seen: 0 };
         let work = move || {
             if let Err(End::Failed(failure)) = reader.read_all(&files) {
                 // nobody listens any more if this fails
-                let _ = reader.send.blocking_send(Err(failure));
+                let _ = reader.send.send(Err(failure));
             }
         };
         let thread = std::thread::Builder::new().name("input".into()).spawn(work);
@@ -68,11 +76,11 @@ impl Input {
             return Err(failure);
         }
         let Some(arrived) = self.arriving.recv().await else { return Ok(Blocks::new()) };
-        let mut blocks = arrived?;
+        let (mut blocks, _) = arrived?;
         let mut bytes = bytes_of(&blocks);
         while bytes < BATCH_BYTES && blocks.len() < BATCH_BLOCKS {
             match self.arriving.try_recv() {
-                Ok(Ok(more)) => {
+                Ok(Ok((more, _))) => {
                     bytes += bytes_of(&more);
                     blocks.extend(more);
                 }
@@ -99,7 +107,9 @@ enum End {
 }
 
 struct Reader {
-    send: mpsc::Sender<Result<Blocks>>,
+    send: mpsc::UnboundedSender<Result<Waiting>>,
+    room: Arc<Semaphore>,
+    runtime: Handle,
     form: Form,
     /// Blocks that are to be left out.
     skip: u64,
@@ -189,7 +199,11 @@ impl Reader {
         if blocks.is_empty() {
             return if self.send.is_closed() { Err(End::Unwanted) } else { Ok(()) };
         }
-        self.send.blocking_send(Ok(blocks)).map_err(|_| End::Unwanted)
+        let bytes = bytes_of(&blocks).saturating_add(blocks.len().saturating_mul(BLOCK_BYTES));
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(WAITING_BYTES);
+        let room = self.runtime.block_on(Arc::clone(&self.room).acquire_many_owned(bytes));
+        let waiting = (blocks, room.map_err(|_| End::Unwanted)?);
+        self.send.send(Ok(waiting)).map_err(|_| End::Unwanted)
     }
 }
 
@@ -269,6 +283,27 @@ mod tests {
             let failure = failure.map(|failure| failure.to_string()).unwrap_or_default();
             assert_eq!(failure.contains(&format!("{}: line 2", file.display())), !fits, "{failure}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_waits_to_be_appended_is_bounded_and_all_of_it_comes() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        let total = 8000;
+        std::fs::write(&file, format!("{}\n", "x".repeat(999)).repeat(total)).unwrap();
+        let mut input = Input::read(vec![file], Form::Lines, 0).unwrap();
+        let mut held = Vec::new();
+        // nobody takes what was read: the reader waits
+        while let Ok(Some(Ok(waiting))) =
+            tokio::time::timeout(std::time::Duration::from_millis(300), input.arriving.recv()).await
+        {
+            held.push(waiting);
+        }
+        let bytes: usize = held.iter().map(|(blocks, _)| bytes_of(blocks)).sum();
+        assert!((1..=WAITING_BYTES as usize).contains(&bytes), "{bytes}");
+        let first: usize = held.iter().map(|(blocks, _)| blocks.len()).sum();
+        drop(held);
+        assert_eq!(first + all(input).await.0.len(), total);
     }
 
     #[tokio::test]
