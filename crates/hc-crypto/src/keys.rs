@@ -93,7 +93,7 @@ fixed!(
     /// The key of a core: who has it can find the core, read it and check every block. It is the hash of the core's
     /// manifest, or, for cores of version 10, the public key of its only signer.
     ///
-    /// Shown as z-base-32; parsed from that (52 characters) or from hex (64).
+    /// Shown as z-base-32; parsed from that (52 characters) or from hex (64), with blanks around it or not.
     Key,
     32
 );
@@ -139,24 +139,51 @@ impl fmt::Display for Key {
     }
 }
 
-/// Text that is no key.
+/// Why text is no key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("not a key: expected 52 characters of z-base-32 or 64 of hex, got {len} characters")]
-pub struct KeyParseError {
-    len: usize,
+#[non_exhaustive]
+pub enum KeyParseError {
+    /// It is too short or too long.
+    #[error("not a key: expected 52 characters of z-base-32 or 64 of hex, got {len} characters")]
+    Length {
+        /// How many characters it has, without blanks around it.
+        len: usize,
+    },
+    /// It has a character that is not of the alphabet.
+    #[error("not a key: character {position} is {character:?}, which is not in the alphabet of {encoding}")]
+    Character {
+        /// What is there.
+        character: char,
+        /// Which one it is, from 1.
+        position: usize,
+        /// What text of this length must be: `z-base-32` or `hex`.
+        encoding: &'static str,
+    },
 }
 
 impl FromStr for Key {
     type Err = KeyParseError;
 
+    /// Parses a key as it is shown, or in hex. Blanks and line ends around it, as text from a file or a command has them, are
+    /// left out.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || KeyParseError { len: text.chars().count() };
-        let bytes = match text.len() {
-            52 => z32::decode(text.as_bytes()).map_err(|_| invalid())?,
-            64 => hex::decode(text).map_err(|_| invalid())?,
-            _ => return Err(invalid()),
+        let text = text.trim();
+        let len = text.chars().count();
+        let (encoding, bytes) = match len {
+            52 => ("z-base-32", z32::decode(text.as_bytes()).ok()),
+            64 => ("hex", hex::decode(text).ok()),
+            _ => return Err(KeyParseError::Length { len }),
         };
-        Self::try_from(bytes.as_slice()).map_err(|_| invalid())
+        let belongs = |character: &char| match encoding {
+            "hex" => character.is_ascii_hexdigit(),
+            _ => u8::try_from(*character).is_ok_and(|byte| z32::ALPHABET.contains(&byte)),
+        };
+        let wrong = (1..).zip(text.chars()).find(|(_, character)| !belongs(character));
+        if let Some((position, character)) = wrong {
+            return Err(KeyParseError::Character { character, position, encoding });
+        }
+        let key = bytes.and_then(|bytes| Self::try_from(bytes.as_slice()).ok());
+        key.ok_or(KeyParseError::Length { len })
     }
 }
 
@@ -177,5 +204,31 @@ mod tests {
         for text in ["", "cfos", &"zz".repeat(32), &"+a".repeat(32), &"l".repeat(52), &"é".repeat(26)] {
             assert!(text.parse::<Key>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn regression_a_wrong_letter_is_named_with_its_place() {
+        let key = Key::from([0x61; 32]);
+        let wrong = key.to_string().replacen('n', "l", 1);
+        let character = KeyParseError::Character { character: 'l', position: 5, encoding: "z-base-32" };
+        assert_eq!(wrong.parse::<Key>(), Err(character));
+        assert!(character.to_string().contains("character 5 is 'l'"), "{character}");
+        let wrong = "61".repeat(31) + "6g";
+        let character = KeyParseError::Character { character: 'g', position: 64, encoding: "hex" };
+        assert_eq!(wrong.parse::<Key>(), Err(character));
+        // counted as people count, not in bytes
+        let wrong = format!("é{}", "y".repeat(51));
+        let character = KeyParseError::Character { character: 'é', position: 1, encoding: "z-base-32" };
+        assert_eq!(wrong.parse::<Key>(), Err(character));
+        assert_eq!("é".repeat(26).parse::<Key>(), Err(KeyParseError::Length { len: 26 }));
+    }
+
+    #[test]
+    fn blanks_and_a_line_end_around_a_key_are_left_out() {
+        let key = Key::from([0x61; 32]);
+        for text in [format!("{key}\n"), format!("  {key}\t"), format!("{}\r\n", "61".repeat(32))] {
+            assert_eq!(text.parse(), Ok(key), "{text:?}");
+        }
+        assert!(format!("{} {}", &key.to_string()[..26], &key.to_string()[26..]).parse::<Key>().is_err());
     }
 }

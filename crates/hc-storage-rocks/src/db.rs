@@ -153,6 +153,7 @@ impl Open {
 
     /// While another process writes, files may go between two looks at the folder: then it is looked at again.
     fn for_following(dir: &Path) -> Result<Self> {
+        refuse_older(dir)?;
         let mut tries = 0;
         loop {
             let seen = Some(looks(&dir.join("db"))?);

@@ -1,10 +1,12 @@
 //! What the command line looks like.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use hypercore::Key;
+
+use crate::values::{Address, count, seconds};
 
 /// Secure, append-only logs that anybody can copy and verify.
 ///
@@ -34,7 +36,8 @@ Exit codes:
   4  the log cannot be written here
   5  the peer could not be reached, or did not deliver
   6  something in the directory or the file does not fit together
-  130  interrupted";
+  130, 143  interrupted by Ctrl-C, or by a request to terminate (`serve` ends with 0)
+  141  nobody reads the output any more";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -72,10 +75,40 @@ pub(crate) enum Command {
     Import(Import),
 }
 
+impl Command {
+    /// The directory with the store, where there is one.
+    pub(crate) fn dir(&self) -> Option<&Path> {
+        Some(match self {
+            Self::Create(args) => &args.dir,
+            Self::Append(args) => &args.dir,
+            Self::Cat(args) => &args.dir,
+            Self::Info(args) => &args.dir,
+            Self::Ls(args) => &args.dir,
+            Self::Serve(args) => &args.dir,
+            Self::Clone(args) => &args.dir,
+            Self::Tail(args) => &args.dir,
+            Self::Truncate(args) => &args.dir,
+            Self::Clear(args) => &args.dir,
+            Self::Rm(args) => &args.dir,
+            Self::Compact(args) => &args.dir,
+            Self::Verify(args) => &args.dir,
+            Self::Repair(args) => &args.dir,
+            Self::Export(args) => &args.dir,
+            Self::Import(args) => return args.dir.as_deref(),
+        })
+    }
+
+    /// Whether it brings its work to an end by itself when it is asked to end: it says then how far it came.
+    pub(crate) const fn ends_itself(&self) -> bool {
+        matches!(self, Self::Append(_) | Self::Serve(_))
+    }
+}
+
 /// Which log of a directory is meant.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Which {
-    /// The log with this name (default: the first log that was made in the directory).
+    /// The log with this name (default: the log that was made first in the directory or, once that was removed, the only one
+    /// that is left).
     #[arg(long, conflicts_with = "key")]
     pub(crate) name: Option<String>,
     /// The log with this key (z-base-32 or hex).
@@ -109,6 +142,10 @@ pub(crate) struct Append {
     /// Returns only when the blocks would survive a power failure.
     #[arg(long)]
     pub(crate) sync: bool,
+    /// Leaves out the first lines (with --whole: files) of the input. An append that ends early says how many blocks it has
+    /// stored; with them left out, the same command goes on where it ended.
+    #[arg(long, value_name = "BLOCKS", default_value_t = 0, value_parser = count())]
+    pub(crate) skip: u64,
 }
 
 #[derive(Debug, Args)]
@@ -118,17 +155,17 @@ pub(crate) struct Cat {
     #[command(flatten)]
     pub(crate) which: Which,
     /// The first block, from 0.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = count())]
     pub(crate) start: u64,
     /// One past the last block (default: the end of the log).
-    #[arg(long, conflicts_with = "live")]
+    #[arg(long, conflicts_with = "live", value_parser = count())]
     pub(crate) end: Option<u64>,
-    /// Goes on with what is appended. Alone it shows what this process receives, so use it with --connect.
-    #[arg(long)]
+    /// Goes on with what the peer sends (`tail` goes on with what another process appends here).
+    #[arg(long, requires = "connect")]
     pub(crate) live: bool,
-    /// Fetches blocks that are not here from this peer.
+    /// Fetches blocks that are not here from this peer, and keeps them. Without it nothing is written to the directory.
     #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) connect: Option<String>,
+    pub(crate) connect: Option<Address>,
     /// Writes blocks as they are, with nothing between them (default: a line end after each).
     #[arg(long)]
     pub(crate) raw: bool,
@@ -177,7 +214,7 @@ pub(crate) struct CloneArgs {
     pub(crate) dir: PathBuf,
     /// The peer.
     #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) connect: String,
+    pub(crate) connect: Address,
     /// Stays connected and follows the log.
     #[arg(long)]
     pub(crate) live: bool,
@@ -196,7 +233,7 @@ pub(crate) struct Tail {
     #[command(flatten)]
     pub(crate) which: Which,
     /// How many of the last blocks are shown first.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = count())]
     pub(crate) last: u64,
     /// Looks for more every so many seconds; 0 shows what is there and ends.
     #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
@@ -208,11 +245,12 @@ pub(crate) struct Truncate {
     /// The directory.
     pub(crate) dir: PathBuf,
     /// How many blocks stay.
+    #[arg(value_parser = count())]
     pub(crate) length: u64,
     #[command(flatten)]
     pub(crate) which: Which,
     /// The fork to go to (default: the next one).
-    #[arg(long)]
+    #[arg(long, value_parser = count())]
     pub(crate) fork: Option<u64>,
 }
 
@@ -221,8 +259,10 @@ pub(crate) struct Clear {
     /// The directory.
     pub(crate) dir: PathBuf,
     /// The first block that goes.
+    #[arg(value_parser = count())]
     pub(crate) start: u64,
     /// One past the last block that goes (default: only the first).
+    #[arg(value_parser = count())]
     pub(crate) end: Option<u64>,
     #[command(flatten)]
     pub(crate) which: Which,
@@ -270,15 +310,15 @@ pub(crate) struct Repair {
 pub(crate) struct Export {
     /// The directory.
     pub(crate) dir: PathBuf,
-    /// The file; `-` is standard output.
+    /// The file; `-` is standard output. It is replaced only by a whole archive.
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) which: Which,
     /// The first block, from 0.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = count())]
     pub(crate) start: u64,
     /// One past the last block (default: the end of the log).
-    #[arg(long)]
+    #[arg(long, value_parser = count())]
     pub(crate) end: Option<u64>,
 }
 
@@ -291,13 +331,6 @@ pub(crate) struct Import {
     /// The key that the file must be of (z-base-32 or hex).
     #[arg(long)]
     pub(crate) key: Option<Key>,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    text.parse()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| "not a number of seconds".into())
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@
 //! Encrypted blocks are in the file as they are stored.
 
 use std::ops::RangeBounds;
+use std::sync::Arc;
 
 use hc_tree::bitfield::BitChange;
 use hc_tree::flat::Cursor;
@@ -47,12 +48,12 @@ impl Hypercore {
     /// the key.
     ///
     /// # Errors
-    /// [`Error::Assertion`] if the log is empty, or if this is not a session of the log itself; [`Error::Connection`] if
-    /// nothing can be written; [`Error::SessionClosed`], [`Error::Storage`].
+    /// [`Error::Assertion`] if the log is empty, or if this is not a session of the log itself; [`Error::Archive`] if the file
+    /// cannot be written; [`Error::SessionClosed`], [`Error::Storage`].
     pub async fn export(
         &self,
         blocks: impl RangeBounds<u64> + Send,
-        mut to: impl AsyncWrite + Unpin + Send,
+        to: impl AsyncWrite + Unpin + Send,
     ) -> Result<Archived> {
         let log = self.snapshot().await?;
         let length = log.length();
@@ -60,13 +61,14 @@ impl Hypercore {
             return Err(Error::Assertion("there is no signed head to export".into()));
         }
         let range = block_range(&blocks);
-        to.write_all(MAGIC).await.map_err(file_error)?;
-        to.write_all(self.key().as_bytes()).await.map_err(file_error)?;
+        let mut to = Writer { to, position: 0 };
+        to.write(MAGIC).await?;
+        to.write(self.key().as_bytes()).await?;
         let upgrade = Some(UpgradeRequest { start: 0, length });
         let head = log.proof(&ProofRequest { upgrade, ..ProofRequest::default() }).await?;
         let mut sent = Sent::default();
         sent.nodes(hc_tree::flat::full_roots(length));
-        write_proof(&mut to, &head).await?;
+        to.proof(&head).await?;
         let mut archived = Archived { length, ..Archived::default() };
         for index in range.start..range.end.unwrap_or(length).min(length) {
             if !log.has(index).await? {
@@ -79,19 +81,39 @@ impl Hypercore {
             sent.block(index, nodes);
             archived.blocks += 1;
             archived.bytes += proof.block.as_ref().map_or(0, |block| block.value.len() as u64);
-            write_proof(&mut to, &proof).await?;
+            to.proof(&proof).await?;
         }
-        to.write_all(&[0; 4]).await.map_err(file_error)?;
-        to.flush().await.map_err(file_error)?;
+        to.write(&[0; 4]).await?;
+        to.flush().await?;
         Ok(archived)
     }
 }
 
-async fn write_proof(to: &mut (impl AsyncWrite + Unpin), proof: &Proof) -> Result<()> {
-    let bytes = encode_proof(proof);
-    let len = u32::try_from(bytes.len()).map_err(|_| Error::Internal("a proof is too long for a file"))?;
-    to.write_all(&len.to_le_bytes()).await.map_err(file_error)?;
-    to.write_all(&bytes).await.map_err(file_error)
+/// A file that is written, and how many bytes it was given.
+struct Writer<W> {
+    to: W,
+    position: u64,
+}
+
+impl<W: AsyncWrite + Unpin> Writer<W> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        let position = self.position;
+        self.to.write_all(bytes).await.map_err(|error| failed("writing", position, error))?;
+        self.position = position.saturating_add(bytes.len() as u64);
+        Ok(())
+    }
+
+    async fn proof(&mut self, proof: &Proof) -> Result<()> {
+        let bytes = encode_proof(proof);
+        let len =
+            u32::try_from(bytes.len()).map_err(|_| Error::Internal("a proof is too long for a file"))?;
+        self.write(&len.to_le_bytes()).await?;
+        self.write(&bytes).await
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        self.to.flush().await.map_err(|error| failed("writing", self.position, error))
+    }
 }
 
 /// Which nodes whoever reads the file has by now.
@@ -142,6 +164,8 @@ impl NodeReader for Sent {
 #[derive(Debug)]
 pub struct Import<R> {
     from: R,
+    /// Bytes that were read.
+    position: u64,
     key: Key,
 }
 
@@ -149,7 +173,7 @@ impl<R: AsyncRead + Unpin + Send> Import<R> {
     /// Reads the beginning.
     ///
     /// # Errors
-    /// [`Error::BadArgument`] if it is no such file; [`Error::Connection`] if nothing can be read.
+    /// [`Error::BadArgument`] if it is no such file; [`Error::Archive`] if it cannot be read.
     pub async fn open(mut from: R) -> Result<Self> {
         let mut magic = [0; MAGIC.len()];
         let mut key = [0; 32];
@@ -159,12 +183,13 @@ impl<R: AsyncRead + Unpin + Send> Import<R> {
         };
         read.await.map_err(|error| match error.kind() {
             std::io::ErrorKind::UnexpectedEof => Error::BadArgument("not an archive of a core".into()),
-            _ => file_error(error),
+            _ => failed("reading", 0, error),
         })?;
         if magic != MAGIC {
             return Err(Error::BadArgument("not an archive of a core".into()));
         }
-        Ok(Self { from, key: Key::from(key) })
+        let position = (MAGIC.len() + key.len()) as u64;
+        Ok(Self { from, position, key: Key::from(key) })
     }
 
     /// The key of the core that the file says it is of. Only what verifies against it is ever stored.
@@ -178,7 +203,7 @@ impl<R: AsyncRead + Unpin + Send> Import<R> {
     ///
     /// # Errors
     /// [`Error::BadArgument`] if the core has another key, or if the file ends early; [`Error::InvalidProof`] and its like if
-    /// the file was altered; [`Error::SessionClosed`], [`Error::Storage`].
+    /// the file was altered; [`Error::Archive`] if it cannot be read; [`Error::SessionClosed`], [`Error::Storage`].
     pub async fn into_core(mut self, core: &Hypercore) -> Result<Archived> {
         if core.key() != &self.key {
             return Err(Error::BadArgument(format!("the archive is of the core {}", self.key)));
@@ -219,9 +244,10 @@ impl<R: AsyncRead + Unpin + Send> Import<R> {
     }
 
     async fn next(&mut self) -> Result<Option<Proof>> {
+        let position = self.position;
         let early = |error: std::io::Error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => Error::BadArgument("the archive ends early".into()),
-            _ => file_error(error),
+            std::io::ErrorKind::UnexpectedEof => ends_early(position),
+            _ => failed("reading", position, error),
         };
         let mut len = [0; 4];
         self.from.read_exact(&mut len).await.map_err(early)?;
@@ -230,20 +256,26 @@ impl<R: AsyncRead + Unpin + Send> Import<R> {
             return Ok(None);
         }
         if len > MAX_PROOF {
-            return Err(Error::BadArgument(format!("the archive has a part of {len} bytes")));
+            return Err(Error::BadArgument(format!(
+                "the archive has a part of {len} bytes at byte {position}: no part is so long"
+            )));
         }
         // memory grows with what is there, never with what is claimed
         let mut bytes = Vec::new();
         let limit = u64::try_from(len).unwrap_or(u64::MAX);
         (&mut self.from).take(limit).read_to_end(&mut bytes).await.map_err(early)?;
         if bytes.len() < len {
-            return Err(Error::BadArgument("the archive ends early".into()));
+            return Err(ends_early(position));
         }
+        self.position = position.saturating_add(4).saturating_add(limit);
         decode_proof(&bytes).map(Some)
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` calls")]
-fn file_error(error: std::io::Error) -> Error {
-    Error::Connection(format!("the archive: {error}"))
+fn ends_early(position: u64) -> Error {
+    Error::BadArgument(format!("the archive ends early, in the part that begins at byte {position}"))
+}
+
+fn failed(action: &'static str, position: u64, error: std::io::Error) -> Error {
+    Error::Archive { action, position, source: Arc::new(error) }
 }

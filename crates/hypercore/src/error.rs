@@ -3,6 +3,8 @@
 //! [`Error`] can be matched on; [`Error::code`] gives the code that Node's `hypercore-errors` uses for the same case,
 //! for programs that talk to both.
 
+use std::sync::Arc;
+
 use hc_crypto::DiscoveryKey;
 use hc_protocol::Violation;
 use hc_storage::StorageError;
@@ -183,6 +185,16 @@ pub enum Error {
     /// A connection's transport failed.
     #[error("connection failed: {0}")]
     Connection(String),
+    /// An archive could not be read or written: the file, pipe or device that it is on failed.
+    #[error("{action} the archive failed at byte {position}: {source}")]
+    Archive {
+        /// What was done to it: `reading` or `writing`.
+        action: &'static str,
+        /// How many bytes of it were read or written before.
+        position: u64,
+        /// The error underneath; [`kind`](std::io::Error::kind) tells a full disk from a reader that went away.
+        source: Arc<std::io::Error>,
+    },
     /// The store was closed.
     #[error("the store is closed")]
     StoreClosed,
@@ -221,7 +233,7 @@ impl Error {
             Self::Decoding { .. } | Self::Encryption { .. } => "DECODING_ERROR",
             // a node of the tree that a log or session needs is not stored (any more)
             Self::Storage(StorageError::Tree { .. }) => "INVALID_OPERATION",
-            Self::Storage(_) => "WRITE_FAILED",
+            Self::Storage(_) | Self::Archive { .. } => "WRITE_FAILED",
             Self::Protocol(_) | Self::Replication(_) | Self::Connection(_) => "CONNECTION_FAILED",
             Self::StoreClosed => "SESSION_CLOSED",
         }

@@ -78,6 +78,12 @@ pub enum Event {
         /// What was wrong.
         reason: String,
     },
+    /// What a peer sent could not be stored: the disk is full, or failed. Nothing of it is here, and the peer is asked for
+    /// nothing more on this connection.
+    StorageFailed {
+        /// What went wrong.
+        reason: String,
+    },
     /// Lost roots of the tree are about to be repaired with a proof.
     Repairing,
     /// The roots are there again: the core is as before.

@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use hc_storage::keys::Key;
 use hc_storage::kv::Visit;
 use hc_storage::{Kv, KvRead, MemKv, StorageError, WriteBatch};
 use hypercore::core::{Core, CoreName};
 use hypercore::storage::{Storage, StorageOptions};
 use hypercore::{
-    Durability, Hypercore, OpenOptions, ReplicationOptions, Role, SessionOptions, UpdateOptions,
+    Durability, Event, Hypercore, OpenOptions, ReplicationOptions, Role, SessionOptions, UpdateOptions,
 };
 
 /// An engine whose syncs can be held up and made to fail.
@@ -177,4 +178,38 @@ async fn a_full_device_is_a_typed_error_and_nothing_changes_until_there_is_room(
     device.full.store(false, Ordering::SeqCst);
     assert_eq!(core.append("two").await.unwrap().length, 2);
     assert_eq!(core.get(1).await.unwrap(), "two");
+}
+
+#[tokio::test]
+async fn regression_a_reader_whose_device_is_full_is_told_why_nothing_is_stored() {
+    let core = Hypercore::memory().await.unwrap();
+    core.append("one").await.unwrap();
+    let device = Arc::new(Device::default());
+    let engine = Arc::clone(&device) as Arc<dyn Kv>;
+    let storage = Storage::over(engine, StorageOptions::default(), false).unwrap();
+    let options = OpenOptions::new().key(*core.key());
+    let copy = Core::open(&storage, CoreName::default(), options).await.unwrap();
+    let copy = Hypercore::from_core(copy, SessionOptions::new(), None);
+    let mut events = copy.events();
+    device.full.store(true, Ordering::SeqCst);
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    core.replicate(here, Role::Responder).unwrap();
+    copy.replicate(there, Role::Initiator).unwrap();
+    let failed = async {
+        loop {
+            if let Some(Event::StorageFailed { reason }) = events.next().await {
+                return reason;
+            }
+        }
+    };
+    let reason = tokio::time::timeout(Duration::from_secs(20), failed).await.unwrap();
+    assert!(reason.contains("no space left on device"), "{reason}");
+    assert_eq!(copy.length(), 0);
+    // with room, another connection brings it
+    device.full.store(false, Ordering::SeqCst);
+    let (here, there) = tokio::io::duplex(64 * 1024);
+    core.replicate(here, Role::Responder).unwrap();
+    copy.replicate(there, Role::Initiator).unwrap();
+    let got = tokio::time::timeout(Duration::from_secs(20), copy.get(0)).await.unwrap();
+    assert_eq!(got.unwrap(), "one");
 }

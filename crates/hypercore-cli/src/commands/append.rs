@@ -1,21 +1,17 @@
 //! `hypercore append`: lines or whole files become blocks.
 
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use corestore::{Corestore, Hypercore};
-use hypercore::{Durability, MAX_BLOCK_LEN};
+use hypercore::Durability;
 
 use crate::args::Append;
 use crate::failure::{Failure, Result};
+use crate::input::{Form, Input};
+use crate::signals::Stop;
 use crate::{place, show};
 
-/// Lines are appended in batches of about so many bytes.
-const BATCH_BYTES: usize = 1 << 20;
-/// And of at most so many blocks.
-const BATCH_BLOCKS: usize = 4096;
-
-pub(crate) async fn run(args: Append) -> Result {
+pub(crate) async fn run(args: Append, mut stop: Stop) -> Result {
     let durability = if args.sync { Durability::Sync } else { Durability::Buffered };
     let store = place::existing(&args.dir, Corestore::builder().durability(durability)).await?;
     let log = place::stored(&store, &args.which, &args.dir).await?;
@@ -25,68 +21,44 @@ pub(crate) async fn run(args: Append) -> Result {
     }
     let before = log.length();
     let files = if args.files.is_empty() { vec![PathBuf::from("-")] } else { args.files };
-    for file in &files {
-        append_file(&log, file, args.whole).await?;
+    let form = if args.whole { Form::Whole } else { Form::Lines };
+    let mut input = Input::read(files, form, args.skip)?;
+    let done = append_all(&log, &mut input, &mut stop).await;
+    let appended = say_what_is_stored(&log, before);
+    let skip = args.skip.saturating_add(appended);
+    if done.is_err() && skip > 0 {
+        show::note(format_args!("the rest of the input is not: to go on, run the same with --skip {skip}"));
     }
+    let closed = store.close().await;
+    done?;
+    Ok(closed?)
+}
+
+/// Appends what arrives as it arrives, until the input or a signal ends it. What was begun is stored whole or not at all.
+///
+/// # Errors
+/// [`Failure::Interrupted`]; those of [`Input::next`]; those of the library.
+pub(super) async fn append_all(log: &Hypercore, input: &mut Input, stop: &mut Stop) -> Result {
+    loop {
+        let blocks = tokio::select! {
+            biased;
+            signal = stop.asked() => return Err(Failure::Interrupted(signal)),
+            blocks = input.next() => blocks?,
+        };
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        log.append_batch(blocks).await?;
+    }
+}
+
+/// Says how far an append came; how many blocks it stored.
+pub(super) fn say_what_is_stored(log: &Hypercore, before: u64) -> u64 {
+    let appended = log.length().saturating_sub(before);
     show::note(format_args!(
-        "{} blocks appended; the log has {} blocks, {} bytes",
-        log.length().saturating_sub(before),
+        "{appended} blocks appended; the log has {} blocks, {} bytes",
         log.length(),
         log.byte_length(),
     ));
-    store.close().await?;
-    Ok(())
-}
-
-async fn append_file(log: &Hypercore, file: &Path, whole: bool) -> Result {
-    let failed = |error| Failure::File { what: file.display().to_string(), error };
-    let mut input: Box<dyn BufRead + Send> = if file == Path::new("-") {
-        Box::new(BufReader::new(std::io::stdin()))
-    } else {
-        Box::new(BufReader::new(std::fs::File::open(file).map_err(failed)?))
-    };
-    if whole {
-        // one more byte than fits, so that the library refuses it by its size
-        let limit = u64::try_from(MAX_BLOCK_LEN).unwrap_or(u64::MAX).saturating_add(1);
-        let mut block = Vec::new();
-        input.by_ref().take(limit).read_to_end(&mut block).map_err(failed)?;
-        log.append(block).await?;
-        return Ok(());
-    }
-    loop {
-        let lines = next_lines(&mut *input).map_err(failed)?;
-        if lines.is_empty() {
-            return Ok(());
-        }
-        log.append_batch(lines).await?;
-    }
-}
-
-/// The next lines, without their ends; none at the end of the input.
-fn next_lines(input: &mut dyn BufRead) -> std::io::Result<Vec<Vec<u8>>> {
-    let (mut lines, mut bytes) = (Vec::new(), 0);
-    while lines.len() < BATCH_BLOCKS && bytes < BATCH_BYTES {
-        let mut line = Vec::new();
-        if input.read_until(b'\n', &mut line)? == 0 {
-            break;
-        }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        }
-        bytes += line.len();
-        lines.push(line);
-    }
-    Ok(lines)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_lose_their_end_and_a_last_line_without_one_counts() {
-        let mut input = std::io::Cursor::new(b"a\n\nb".to_vec());
-        assert_eq!(next_lines(&mut input).unwrap(), [b"a".to_vec(), b"".to_vec(), b"b".to_vec()]);
-        assert!(next_lines(&mut input).unwrap().is_empty());
-    }
+    appended
 }

@@ -2,30 +2,32 @@
 
 use std::time::Duration;
 
-use corestore::{Corestore, Hypercore, Replication, Role};
-use futures_util::StreamExt;
-use hypercore::{Event, UpdateOptions};
+use corestore::Hypercore;
+use hypercore::Event;
 use indicatif::HumanBytes;
 use serde_json::json;
 use tokio::time::timeout;
 
 use crate::args::CloneArgs;
 use crate::failure::{Failure, Result};
+use crate::peer::{self, Peer};
 use crate::progress::{Progress, per_second};
 use crate::{place, show};
 
 pub(crate) async fn run(args: CloneArgs) -> Result {
-    let transport = place::connect(&args.connect).await?;
-    let store = Corestore::open(&args.dir).await?;
+    // a peer that is not there leaves no directory behind
+    let transport = peer::reach(&args.connect).await?;
+    let store = place::made(&args.dir).await?;
     let log = store.get(args.key).await?;
-    let finding = log.finding_peers();
-    let replication = store.replicate(transport, Role::Initiator)?;
-    learn_length(&log, &replication, &args).await?;
-    drop(finding);
+    let mut peer = Peer::start(transport, &args.connect, &store, &log)?;
+    peer.learn_length(&log, args.timeout).await?;
+    if log.is_empty() {
+        return Err(peer.has_nothing());
+    }
 
     let mut progress = Progress::new(args.json);
     let here_before = log.contiguous_length();
-    let done = copy(&log, &replication, args.timeout, &mut progress).await;
+    let done = copy(&log, &mut peer, args.timeout, &mut progress).await;
     let (mut blocks, mut bytes, elapsed) = progress.finish();
     done?;
     if here_before == 0 {
@@ -50,80 +52,44 @@ pub(crate) async fn run(args: CloneArgs) -> Result {
         ));
     }
     if args.live {
-        follow(&log, &replication).await?;
+        follow(&log, &mut peer).await?;
     }
     store.close().await?;
     Ok(())
 }
 
-/// Waits until the peer said how long the log is. It says nothing if it does not have the log, or if the key is wrong.
-async fn learn_length(log: &Hypercore, replication: &Replication, args: &CloneArgs) -> Result {
-    let update = log.update_with(UpdateOptions::new().wait(true).timeout(Some(args.timeout)));
-    tokio::select! {
-        updated = update => match updated {
-            Ok(_) if !log.is_empty() => Ok(()),
-            Ok(_) | Err(hypercore::Error::RequestTimeout { .. }) => Err(Failure::NotDelivered(format!(
-                "{} does not serve a log with this key, or it is empty", args.connect
-            ))),
-            Err(error) => Err(error.into()),
-        },
-        closed = replication.closed() => Err(ended(closed)),
-    }
-}
-
 /// Fetches what is missing, and counts it.
-async fn copy(
-    log: &Hypercore,
-    replication: &Replication,
-    patience: Duration,
-    progress: &mut Progress,
-) -> Result {
-    let mut events = log.events();
+async fn copy(log: &Hypercore, peer: &mut Peer<'_>, patience: Duration, progress: &mut Progress) -> Result {
     let mut here = log.contiguous_length();
     progress.length(log.length(), here);
     let download = log.download(..log.length()).done();
     tokio::pin!(download);
     loop {
         tokio::select! {
+            biased;
             done = &mut download => return Ok(done?),
-            event = timeout(patience, events.next()) => match event {
-                Ok(Some(Event::Download { byte_length, .. })) => {
+            event = timeout(patience, peer.event()) => match event {
+                Ok(Ok(Event::Download { byte_length, .. })) => {
                     here = here.saturating_add(1).min(log.length());
                     progress.block(byte_length, here);
                 }
-                Ok(Some(Event::Lagged { missed })) => here = here.saturating_add(missed).min(log.length()),
-                Ok(Some(_)) => {}
-                Ok(None) => return Err(Failure::NotDelivered("the log was closed".into())),
+                Ok(Ok(Event::Lagged { missed })) => here = here.saturating_add(missed).min(log.length()),
+                Ok(Ok(_)) => {}
+                Ok(Err(trouble)) => return Err(trouble),
                 Err(_) => return Err(Failure::NotDelivered(format!(
                     "nothing arrived for {} s; {} of {} blocks are here", patience.as_secs(), here, log.length()
                 ))),
             },
-            closed = replication.closed() => return Err(ended(closed)),
         }
     }
 }
 
 /// Goes on fetching what is appended, until the connection ends.
-async fn follow(log: &Hypercore, replication: &Replication) -> Result {
+async fn follow(log: &Hypercore, peer: &mut Peer<'_>) -> Result {
     let _all = log.download(..);
-    let mut events = log.events();
     loop {
-        tokio::select! {
-            event = events.next() => match event {
-                Some(Event::Append { length, byte_length }) => {
-                    show::note(format_args!("{length} blocks, {}", HumanBytes(byte_length)));
-                }
-                Some(_) => {}
-                None => return Ok(()),
-            },
-            closed = replication.closed() => return Err(ended(closed)),
+        if let Event::Append { length, byte_length } = peer.event().await? {
+            show::note(format_args!("{length} blocks, {}", HumanBytes(byte_length)));
         }
-    }
-}
-
-fn ended(closed: hypercore::Result<()>) -> Failure {
-    match closed {
-        Ok(()) => Failure::NotDelivered("the peer closed the connection".into()),
-        Err(error) => Failure::NotDelivered(error.to_string()),
     }
 }

@@ -1,6 +1,5 @@
 //! `hypercore create`: a log of one's own.
 
-use corestore::Corestore;
 use serde_json::json;
 
 use crate::args::Create;
@@ -8,7 +7,7 @@ use crate::failure::Result;
 use crate::{place, show};
 
 pub(crate) async fn run(args: Create) -> Result {
-    let store = Corestore::open(&args.dir).await?;
+    let store = place::made(&args.dir).await?;
     let log = store.get(&args.name).await?;
     let key = place::key_text(log.key());
     if args.json {

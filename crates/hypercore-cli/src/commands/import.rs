@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use corestore::Corestore;
-use hypercore::{Hypercore, OpenOptions};
+use hypercore::{Error, Hypercore, OpenOptions};
 use tokio::io::{AsyncRead, BufReader};
 
 use crate::args::Import;
@@ -17,7 +16,11 @@ pub(crate) async fn run(args: Import) -> Result {
     } else {
         Box::new(tokio::fs::File::open(&args.file).await.map_err(failed)?)
     };
-    let import = hypercore::Import::open(BufReader::new(from)).await?;
+    let wrong = |error| match &error {
+        Error::Archive { .. } | Error::BadArgument(_) => Failure::from(error).at(&args.file),
+        _ => error.into(),
+    };
+    let import = hypercore::Import::open(BufReader::new(from)).await.map_err(wrong)?;
     let key = *import.key();
     if args.key.is_some_and(|wanted| wanted != key) {
         let key = place::key_text(&key);
@@ -25,15 +28,15 @@ pub(crate) async fn run(args: Import) -> Result {
     }
     let done = match &args.dir {
         Some(dir) => {
-            let store = Corestore::open(dir).await?;
+            let store = place::made(dir).await?;
             let log = store.get(key).await?;
-            let done = import.into_core(&log).await?;
+            let done = import.into_core(&log).await.map_err(wrong)?;
             store.close().await?;
             done
         }
         None => {
             let log: Hypercore = OpenOptions::new().key(key).memory().await?;
-            import.into_core(&log).await?
+            import.into_core(&log).await.map_err(wrong)?
         }
     };
     let what = if args.dir.is_some() { "stored" } else { "verified" };

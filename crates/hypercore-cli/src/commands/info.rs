@@ -1,6 +1,5 @@
 //! `hypercore info`: what is known of a log.
 
-use corestore::Corestore;
 use serde_json::json;
 
 use crate::args::Info;
@@ -8,7 +7,7 @@ use crate::failure::Result;
 use crate::{place, show};
 
 pub(crate) async fn run(args: Info) -> Result {
-    let store = place::existing(&args.dir, Corestore::builder().read_only(true)).await?;
+    let store = place::to_read(&args.dir).await?;
     let log = place::stored(&store, &args.which, &args.dir).await?;
     let info = log.info().await?;
     let names = store.names()?;
@@ -26,7 +25,7 @@ pub(crate) async fn run(args: Info) -> Result {
         }))?;
     } else {
         let text = |label, value: &dyn std::fmt::Display| show::line(format_args!("{label:<18}{value}"));
-        text("name", &name.unwrap_or("(none)"))?;
+        text("name", &show::name(name.unwrap_or("(none)")))?;
         text("key", &place::key_text(&info.key))?;
         text("discovery key", &info.discovery_key)?;
         text("blocks", &info.length)?;

@@ -1,6 +1,6 @@
 //! `hypercore ls`: the logs of a directory.
 
-use corestore::{Corestore, OpenOptions};
+use corestore::OpenOptions;
 use serde_json::json;
 
 use crate::args::Ls;
@@ -8,7 +8,7 @@ use crate::failure::Result;
 use crate::{place, show};
 
 pub(crate) async fn run(args: Ls) -> Result {
-    let store = place::existing(&args.dir, Corestore::builder().read_only(true)).await?;
+    let store = place::to_read(&args.dir).await?;
     let names = store.names()?;
     let mut rows = Vec::new();
     for key in store.list(None)? {
@@ -24,7 +24,7 @@ pub(crate) async fn run(args: Ls) -> Result {
         show::json(&rows.collect())?;
     } else {
         for (name, key, length, contiguous) in rows {
-            let name = name.as_deref().unwrap_or("-");
+            let name = show::name(name.as_deref().unwrap_or("-"));
             show::line(format_args!("{key}  {contiguous:>10} of {length:>10} blocks  {name}"))?;
         }
     }

@@ -10,7 +10,7 @@ use crate::{place, show};
 pub(crate) async fn run(args: Repair) -> Result {
     place::must_hold_a_store(&args.dir)?;
     // without --yes nothing may be written, so nothing can be
-    let options = StorageOptions { read_only: !args.yes, ..StorageOptions::default() };
+    let options = StorageOptions { follow: !args.yes, ..StorageOptions::default() };
     let storage = Storage::open(&args.dir, options).await?;
     let report = storage.audit(None).await?;
     for finding in &report.findings {

@@ -1,31 +1,49 @@
 //! `hypercore serve`: everything in a directory, over TCP, to whoever knows a key.
 
-use std::io::BufRead;
+use std::path::PathBuf;
 
 use corestore::{Corestore, Hypercore, Role};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::append::{append_all, say_what_is_stored};
 use crate::args::Serve;
 use crate::failure::{Failure, Result};
+use crate::input::{Form, Input};
+use crate::signals::Stop;
 use crate::{place, show};
 
-pub(crate) async fn run(args: Serve) -> Result {
+pub(crate) async fn run(args: Serve, mut stop: Stop) -> Result {
     let store = place::existing(&args.dir, Corestore::builder()).await?;
-    let address = format!("{}:{}", args.host, args.port);
-    let unreachable = |error| Failure::Unreachable { address: address.clone(), error };
-    let listener = TcpListener::bind(&address).await.map_err(unreachable)?;
+    let listener = listen(&args).await?;
     let log = match &args.append_stdin {
         Some(name) => Some(store.get(name).await?),
         None => None,
     };
-    show::line(format_args!("listening on {}", listener.local_addr()?))?;
-    tokio::select! {
-        done = accept(&listener, &store) => done?,
-        done = append_lines(log) => done?,
-        _ = tokio::signal::ctrl_c() => {}
+    let before = log.as_ref().map_or(0, Hypercore::length);
+    let done = tokio::select! {
+        done = accept(&listener, &store) => done,
+        done = take_lines(log.as_ref(), &mut stop) => done,
+    };
+    if let Some(log) = &log {
+        say_what_is_stored(log, before);
     }
-    store.close().await?;
-    Ok(())
+    let closed = store.close().await;
+    match done {
+        // that is how a server is meant to end
+        Err(Failure::Interrupted(_)) => Ok(closed?),
+        done => done,
+    }
+}
+
+/// Listens, and says where.
+async fn listen(args: &Serve) -> Result<TcpListener> {
+    // an IPv6 address may be in brackets or not
+    let host = args.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&args.host);
+    let what = format!("listening on {} port {}", args.host, args.port);
+    let failed = |error| Failure::File { what: what.clone(), error };
+    let listener = TcpListener::bind((host, args.port)).await.map_err(failed)?;
+    show::line(format_args!("listening on {}", listener.local_addr().map_err(failed)?))?;
+    Ok(listener)
 }
 
 async fn accept(listener: &TcpListener, store: &Corestore) -> Result {
@@ -61,21 +79,11 @@ fn greet(transport: TcpStream, store: &Corestore) {
     }
 }
 
-/// Appends lines from standard input as they come; never done without a log.
-async fn append_lines(log: Option<Hypercore>) -> Result {
-    let Some(log) = log else { return std::future::pending().await };
-    let (send, mut lines) = tokio::sync::mpsc::channel(64);
-    // standard input blocks, so it has a thread of its own, which ends with the process
-    std::thread::spawn(move || {
-        for line in std::io::stdin().lock().split(b'\n') {
-            let Ok(line) = line else { return };
-            if send.blocking_send(line).is_err() {
-                return;
-            }
-        }
-    });
-    while let Some(line) = lines.recv().await {
-        log.append(line).await?;
+/// Appends lines from standard input as they come, if there is a log for them; then waits for a signal.
+async fn take_lines(log: Option<&Hypercore>, stop: &mut Stop) -> Result {
+    if let Some(log) = log {
+        let mut input = Input::read(vec![PathBuf::from("-")], Form::Lines, 0)?;
+        append_all(log, &mut input, stop).await?;
     }
-    std::future::pending().await
+    Err(Failure::Interrupted(stop.asked().await))
 }

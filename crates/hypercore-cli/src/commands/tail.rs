@@ -1,25 +1,29 @@
 //! `hypercore tail`: what another process appends, as it comes.
 
-use std::io::Write;
-
-use corestore::Corestore;
+use corestore::Hypercore;
+use hypercore::GetOptions;
 
 use crate::args::Tail;
 use crate::failure::Result;
-use crate::place;
+use crate::show::Blocks;
+use crate::{place, show};
 
 pub(crate) async fn run(args: Tail) -> Result {
-    let store = place::existing(&args.dir, Corestore::builder().follow(true)).await?;
+    let store = place::to_read(&args.dir).await?;
     let log = place::stored(&store, &args.which, &args.dir).await?;
     let mut next = log.length().saturating_sub(args.last);
     let mut fork = log.fork();
+    let mut out = Blocks::new();
     loop {
         if log.fork() != fork {
             // what was shown may have been cut away: what came instead is shown
             fork = log.fork();
             next = next.min(log.length());
         }
-        show_from(&log, &mut next).await?;
+        let shown = show_from(&log, &mut next, &mut out).await;
+        // what came before an error is shown
+        out.flush().await?;
+        shown?;
         if args.every.is_zero() {
             store.close().await?;
             return Ok(());
@@ -29,17 +33,30 @@ pub(crate) async fn run(args: Tail) -> Result {
     }
 }
 
-/// Shows what is stored here from a block on.
-async fn show_from(log: &hypercore::Hypercore, next: &mut u64) -> Result {
-    let mut out = std::io::stdout().lock();
+/// Shows what is stored here from a block on, and says which blocks are not.
+async fn show_from(log: &Hypercore, next: &mut u64, out: &mut Blocks) -> Result {
+    let mut missing = None;
     while *next < log.length() {
-        let options = hypercore::GetOptions::new().wait(false);
-        if let Some(block) = log.get_with(*next, options).await? {
-            out.write_all(&block)?;
-            out.write_all(b"\n")?;
+        match log.get_with(*next, GetOptions::new().wait(false)).await? {
+            Some(block) => {
+                say_missing(missing.take(), *next);
+                out.write(&block, b"\n").await?;
+            }
+            None => {
+                missing.get_or_insert(*next);
+            }
         }
         *next += 1;
     }
-    out.flush()?;
+    say_missing(missing, *next);
     Ok(())
+}
+
+/// Says that blocks are left out: from the first up to the one before `end`.
+fn say_missing(first: Option<u64>, end: u64) {
+    match (first, end.saturating_sub(1)) {
+        (None, _) => {}
+        (Some(first), last) if first == last => show::note(format_args!("block {first} is not stored here")),
+        (Some(first), last) => show::note(format_args!("blocks {first} to {last} are not stored here")),
+    }
 }

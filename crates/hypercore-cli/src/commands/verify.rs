@@ -10,7 +10,7 @@ use crate::{place, show};
 
 pub(crate) async fn run(args: Verify) -> Result {
     place::must_hold_a_store(&args.dir)?;
-    let options = StorageOptions { read_only: true, ..StorageOptions::default() };
+    let options = StorageOptions { follow: true, ..StorageOptions::default() };
     let storage = Storage::open(&args.dir, options).await?;
     let only = args.key.map(|key| key.discovery_key());
     let report = storage.audit(only).await?;

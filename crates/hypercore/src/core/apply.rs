@@ -48,7 +48,7 @@ impl Core {
         let before = self.status().length;
         let mut staged = self.nothing_staged();
         for Arrival { peer, ticket, data } in arrivals {
-            if let Err(failure) = self.stage(&mut staged, ticket, data.into(), peer) {
+            if let Err(failure) = writing.stage(&mut staged, ticket, data.into(), peer) {
                 writing.answer(ticket, Err(failure));
             }
         }
@@ -131,55 +131,6 @@ impl Core {
             staged.signature = Some(signature.to_vec());
         }
         staged.verifier = staged.verifier.take().or(fresh);
-    }
-
-    fn stage(
-        &self,
-        staged: &mut Staged,
-        ticket: Ticket,
-        mut proof: Proof,
-        peer: PeerId,
-    ) -> std::result::Result<(), ApplyFailure> {
-        let manifest = proof.manifest.take();
-        if let Some(manifest) = manifest.as_ref().filter(|_| is_empty(&proof)) {
-            return self.stage_manifest(staged, ticket, manifest, peer);
-        }
-        match self.check(staged, &proof, manifest.as_ref()) {
-            Ok(checked) => {
-                self.put_on_stage(staged, checked);
-                staged.tickets.push(ticket);
-                Ok(())
-            }
-            Err(Refusal::Stale) => Err(ApplyFailure::Stale),
-            Err(Refusal::Storage(error)) => {
-                tracing::error!(core = %self.discovery_key(), %error, "a proof could not be checked");
-                Err(ApplyFailure::Storage)
-            }
-            Err(Refusal::Invalid(error)) => {
-                tracing::debug!(core = %self.discovery_key(), %error, "a proof was refused");
-                self.refused(peer, error);
-                Err(ApplyFailure::Invalid)
-            }
-        }
-    }
-
-    /// The manifest of a log that is still empty at the peer comes alone.
-    fn stage_manifest(
-        &self,
-        staged: &mut Staged,
-        ticket: Ticket,
-        manifest: &Manifest,
-        peer: PeerId,
-    ) -> std::result::Result<(), ApplyFailure> {
-        if self.manifest().is_none() && staged.verifier.is_none() {
-            staged.verifier = self.first_verifier(Some(manifest));
-            if staged.verifier.is_none() {
-                self.refused(peer, "the manifest does not hash to the core's key");
-                return Err(ApplyFailure::Invalid);
-            }
-        }
-        staged.tickets.push(ticket);
-        Ok(())
     }
 
     /// Verifies a proof against what is stored and staged. None if it only repeats what is known.
@@ -286,6 +237,65 @@ impl Writing<'_> {
         length > before
     }
 
+    fn stage(
+        &mut self,
+        staged: &mut Staged,
+        ticket: Ticket,
+        mut proof: Proof,
+        peer: PeerId,
+    ) -> std::result::Result<(), ApplyFailure> {
+        let core = self.host();
+        let manifest = proof.manifest.take();
+        if let Some(manifest) = manifest.as_ref().filter(|_| is_empty(&proof)) {
+            return self.stage_manifest(staged, ticket, manifest, peer);
+        }
+        match core.check(staged, &proof, manifest.as_ref()) {
+            Ok(checked) => {
+                core.put_on_stage(staged, checked);
+                staged.tickets.push(ticket);
+                Ok(())
+            }
+            Err(Refusal::Stale) => Err(ApplyFailure::Stale),
+            Err(Refusal::Storage(error)) => {
+                tracing::error!(core = %core.discovery_key(), %error, "a proof could not be checked");
+                self.emit(|| Event::StorageFailed { reason: error.to_string() });
+                Err(ApplyFailure::Storage)
+            }
+            Err(Refusal::Invalid(error)) => {
+                tracing::debug!(core = %core.discovery_key(), %error, "a proof was refused");
+                self.refuse(peer, error);
+                Err(ApplyFailure::Invalid)
+            }
+        }
+    }
+
+    /// The manifest of a log that is still empty at the peer comes alone.
+    fn stage_manifest(
+        &mut self,
+        staged: &mut Staged,
+        ticket: Ticket,
+        manifest: &Manifest,
+        peer: PeerId,
+    ) -> std::result::Result<(), ApplyFailure> {
+        let core = self.host();
+        if core.manifest().is_none() && staged.verifier.is_none() {
+            staged.verifier = core.first_verifier(Some(manifest));
+            if staged.verifier.is_none() {
+                self.refuse(peer, "the manifest does not hash to the core's key");
+                return Err(ApplyFailure::Invalid);
+            }
+        }
+        staged.tickets.push(ticket);
+        Ok(())
+    }
+
+    /// Has subscribers told that a peer's proof did not hold.
+    fn refuse(&mut self, peer: PeerId, error: impl std::fmt::Display) {
+        if let Some(event) = self.host().refusal(peer, error) {
+            self.emit(|| event);
+        }
+    }
+
     fn commit_staged(&mut self, mut staged: Staged) {
         let tickets = std::mem::take(&mut staged.tickets);
         if tickets.is_empty() {
@@ -295,6 +305,8 @@ impl Writing<'_> {
         match self.write_staged(staged) {
             Err(error) => {
                 tracing::error!(core = %self.host().discovery_key(), %error, "proofs could not be stored");
+                // subscribers hear of it before the replicator asks somebody else
+                self.emit(|| Event::StorageFailed { reason: error.to_string() });
                 for ticket in tickets {
                     self.answer(ticket, Err(ApplyFailure::Storage));
                 }

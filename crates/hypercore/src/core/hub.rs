@@ -205,12 +205,10 @@ impl Core {
         self.has_peers() || !self.0.hub.wants.lock().is_empty()
     }
 
-    /// A peer's proof did not hold.
-    pub(super) fn refused(&self, peer: PeerId, error: impl std::fmt::Display) {
-        let key = self.0.hub.links.lock().get(&peer).map(|(_, peer)| peer.remote_public_key);
-        if let Some(peer) = key {
-            self.emit(|| Event::VerificationError { peer, reason: error.to_string() });
-        }
+    /// What subscribers are told of a peer whose proof did not hold; `None` if the peer is gone.
+    pub(super) fn refusal(&self, peer: PeerId, error: impl std::fmt::Display) -> Option<Event> {
+        let peer = self.0.hub.links.lock().get(&peer).map(|(_, peer)| peer.remote_public_key)?;
+        Some(Event::VerificationError { peer, reason: error.to_string() })
     }
 
     pub(crate) fn peers(&self) -> Vec<Peer> {

@@ -101,7 +101,9 @@ impl Core {
             // the peer has another length now, or another fork: it is left alone
             Failure::Proof(ProofError::NodeMissing { .. } | ProofError::Fork { .. }) => ApplyFailure::Storage,
             Failure::Proof(error) => {
-                self.refused(peer, error);
+                if let Some(event) = self.refusal(peer, error) {
+                    self.emit(|| event);
+                }
                 ApplyFailure::Invalid
             }
             Failure::Storage(error) => {
