@@ -166,12 +166,6 @@ pub enum Input {
 /// A change of the local core that did not come from [`Output::Apply`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Local {
-    /// Blocks were appended, and are not durable enough to be announced yet. A peer may hear of them all the same, by a proof of
-    /// the newest head: it then is no longer than we are, and cannot bring us anything. [`Self::Appended`] follows.
-    Unannounced {
-        /// The length now.
-        length: u64,
-    },
     /// Blocks were appended and are durable enough to be announced: all blocks from the old length to `length` are here.
     Appended {
         /// The length now.

@@ -10,8 +10,6 @@ use crate::event::LocalState;
 pub(crate) struct Have {
     pub(crate) fork: u64,
     pub(crate) length: u64,
-    /// The length that the log has here and may not be announced yet, if it is above `length`.
-    pub(crate) unannounced: u64,
     pub(crate) has_manifest: bool,
     /// The first block that is not stored.
     pub(crate) contiguous: u64,
@@ -30,12 +28,7 @@ impl Have {
         let contiguous = stored.first_unset(0);
         let skip = stored.clone();
         let LocalState { fork, length, has_manifest } = state;
-        Self { fork, length, unannounced: 0, has_manifest, contiguous, stored, skip }
-    }
-
-    /// The length that the log has here, whether it may be announced or not.
-    pub(crate) fn own_length(&self) -> u64 {
-        self.length.max(self.unannounced)
+        Self { fork, length, has_manifest, contiguous, stored, skip }
     }
 
     /// Whether every block is stored.

@@ -218,11 +218,6 @@ impl Replicator {
 
     fn local(&mut self, local: Local) {
         match local {
-            // nothing that peers could be asked for
-            Local::Unannounced { length } => {
-                self.have.unannounced = length;
-                return;
-            }
             Local::Appended { length } => self.appended(length),
             Local::Stored { start, end } => self.stored(start, end.min(self.have.length)),
             Local::Cleared { start, end } => self.cleared(start, end.min(self.have.length)),
@@ -307,7 +302,6 @@ impl Replicator {
         let before = self.have.length;
         self.have.fork = fork;
         self.have.length = length;
-        self.have.unannounced = 0;
         self.drop_blocks(length, MAX_INDEX);
         self.remote_contiguous = self.remote_contiguous.min(length);
         self.each_peer(|peer, us, out| {

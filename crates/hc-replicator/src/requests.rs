@@ -259,6 +259,12 @@ impl Replicator {
             }
             Served::Data(mut data) => {
                 if let Some((request, fork)) = peer.serving.finished(task) {
+                    let proof = (&data.block, &data.hash, &data.seek, &data.upgrade);
+                    if data.fork != fork && !matches!(proof, (None, None, None, None)) {
+                        // truncated since it was asked: nothing here proves anything of that fork any more
+                        self.out.send(id, Message::NoData(wire::NoData { request, reason: NOT_AVAILABLE }));
+                        return self.serve(id);
+                    }
                     data.request = request;
                     data.fork = fork;
                     if let Some(block) = &data.block {

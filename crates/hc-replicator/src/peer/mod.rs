@@ -64,7 +64,7 @@ impl Peer {
         let remote = &self.remote;
         remote.fork == have.fork
             && remote.can_upgrade
-            && remote.length > have.own_length()
+            && remote.length > have.length
             && remote.acked == have.length
             && self.trust.denied_length != Some(remote.length)
     }

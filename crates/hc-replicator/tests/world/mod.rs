@@ -152,13 +152,12 @@ impl World {
         self.feed(node, Input::Local(Local::Appended { length }));
     }
 
-    /// Appends what is not durable yet, though proofs of the newest head may tell of it.
+    /// Appends without a word, though proofs of the newest head tell of it.
     pub fn append_unannounced(&mut self, node: usize, count: u64) {
         let from = self.nodes[node].length;
         let length = from + count;
         self.nodes[node].blocks.extend(from..length);
         self.nodes[node].length = length;
-        self.feed(node, Input::Local(Local::Unannounced { length }));
     }
 
     pub fn outcome(&self, node: usize, want: WantId) -> Option<&Outcome> {

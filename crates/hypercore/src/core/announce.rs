@@ -4,54 +4,59 @@
 //! fork its own log. So with peers connected a new length first waits for the store's group sync, and everything that
 //! happened after it waits behind it: the replicator hears of changes in their order. Without peers there is nobody to tell:
 //! the sync then happens before the first peer is let in ([`Core::ready_for_peers`]).
+//!
+//! Peers are served only up to the head that was announced. A proof of a newer one would tell them of it too early, and a Node
+//! reader that learns a length from a proof and not from its peer waits for good for that peer to acknowledge it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use hc_replicator::{Input, Local};
+use hc_replicator::Local;
 use parking_lot::Mutex;
 
 use super::Core;
-use super::effects::Update;
+use super::effects::{News, Update};
+use super::state::SignedHead;
 use crate::Result;
 
 /// What the replicator is to hear, and whether somebody is bringing it to the device.
-#[derive(Default)]
 pub(super) struct Announcer {
     waiting: Mutex<Waiting>,
     /// Whether any peer was let in yet.
     watched: AtomicBool,
 }
 
-#[derive(Default)]
 struct Waiting {
     updates: VecDeque<Update>,
     /// How many of them, the first ones, the sync that is under way covers.
     covered: usize,
     /// Whether a sync for these is under way.
     syncing: bool,
+    /// The head that the log had when the replicator was last told of a change, or when it was opened.
+    announced: Arc<SignedHead>,
+}
+
+impl Announcer {
+    /// Of a log that has this head.
+    pub(super) fn new(announced: Arc<SignedHead>) -> Self {
+        let waiting = Waiting { updates: VecDeque::new(), covered: 0, syncing: false, announced };
+        Self { waiting: Mutex::new(waiting), watched: AtomicBool::new(false) }
+    }
 }
 
 impl Waiting {
     fn push(&mut self, update: Update) {
+        let is_append = |update: &Update| matches!(update.news, News::Local(Local::Appended { .. }));
         // one announcement for all that the next sync covers
         if self.updates.len() > self.covered
-            && let Update::Local(Local::Appended { length: longer }) = update
-            && let Some(Update::Local(Local::Appended { length })) = self.updates.back_mut()
+            && is_append(&update)
+            && let Some(last) = self.updates.back_mut().filter(|last| is_append(last))
         {
-            *length = longer;
+            *last = update;
             return;
         }
         self.updates.push_back(update);
-    }
-
-    /// The length that the log will be announced to have.
-    fn unannounced(&self) -> Option<u64> {
-        self.updates.iter().rev().find_map(|update| match update {
-            Update::Local(Local::Appended { length } | Local::Truncated { length, .. }) => Some(*length),
-            _ => None,
-        })
     }
 
     /// Takes the first updates.
@@ -69,7 +74,7 @@ impl Waiting {
 
 /// Whether peers hear of a head of our own by this.
 const fn tells_of_head(update: &Update) -> bool {
-    matches!(update, Update::Local(Local::Appended { .. } | Local::Truncated { .. }))
+    matches!(update.news, News::Local(Local::Appended { .. } | Local::Truncated { .. }))
 }
 
 impl Core {
@@ -83,10 +88,7 @@ impl Core {
         let told = if may_tell { waiting.take(usize::MAX) } else { waiting.take_harmless() };
         let must_sync = !waiting.updates.is_empty() && !std::mem::replace(&mut waiting.syncing, true);
         // fed before the next one can be: the replicator hears them in this order
-        self.feed_all(told.into_iter().map(Input::from));
-        if let Some(length) = waiting.unannounced() {
-            self.feed(Input::Local(Local::Unannounced { length }));
-        }
+        self.tell_replicator(&mut waiting, told);
         drop(waiting);
         self.pump();
         if must_sync {
@@ -138,20 +140,30 @@ impl Core {
         told.extend(waiting.take_harmless());
         waiting.syncing = !waiting.updates.is_empty();
         let more = waiting.syncing;
-        self.feed_all(told.into_iter().map(Input::from));
+        self.tell_replicator(&mut waiting, told);
         drop(waiting);
         self.pump();
         more
     }
 
+    /// Tells the replicator; from here on peers are served up to the head that it then knows.
+    fn tell_replicator(&self, waiting: &mut Waiting, told: Vec<Update>) {
+        if let Some(last) = told.last() {
+            waiting.announced = Arc::clone(&last.head);
+        }
+        self.feed_all(told.into_iter().map(|update| update.news.into()));
+    }
+
+    /// Returns the head up to which peers are served: the one that the replicator, and so they, know of. `None` if the log has
+    /// been truncated since.
+    pub(super) fn announced_head(&self) -> Option<Arc<SignedHead>> {
+        let announced = Arc::clone(&self.0.announcer.waiting.lock().announced);
+        (announced.head.fork() == self.0.state.read().head().fork()).then_some(announced)
+    }
+
     /// Whether peers may have been told of the log.
     pub(super) fn may_be_watched(&self) -> bool {
         self.0.announcer.watched.load(Ordering::SeqCst)
-    }
-
-    /// Whether there may be a head that a power loss would take away.
-    pub(crate) fn may_have_unsynced(&self) -> bool {
-        !self.0.storage.is_synced()
     }
 
     /// Lets peers in: from now on everything is synced before it is announced, and what is there already is now.

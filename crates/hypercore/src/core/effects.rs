@@ -5,12 +5,13 @@
 //! so is everything that notes an effect. The replicator hears of a change of the log in no other way.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use hc_replicator::{ApplyFailure, Input, Local, Ticket};
 
 use super::append::Append;
 use super::line::Planned;
-use super::state::{Committed, State};
+use super::state::{Committed, SignedHead, State};
 use super::writer::{Host, Writer, Writing as Held, WritingAll as AllHeld};
 use super::{Core, writer};
 use crate::Result;
@@ -33,9 +34,16 @@ pub(super) enum Effect {
     Replicate(Update),
 }
 
+/// What the replicator is told of the log, and the head that the log then has: from there on peers are served up to that one.
+#[derive(Debug)]
+pub(super) struct Update {
+    pub(super) news: News,
+    pub(super) head: Arc<SignedHead>,
+}
+
 /// What the replicator is told of the log.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Update {
+pub(super) enum News {
     /// The log changed.
     Local(Local),
     /// A proof that it asked for is stored; the length of the log then.
@@ -44,12 +52,12 @@ pub(super) enum Update {
     ApplyFailed(Ticket, ApplyFailure),
 }
 
-impl From<Update> for Input {
-    fn from(update: Update) -> Self {
-        match update {
-            Update::Local(local) => Self::Local(local),
-            Update::Applied(ticket, length) => Self::Applied { ticket, length },
-            Update::ApplyFailed(ticket, failure) => Self::ApplyFailed { ticket, failure },
+impl From<News> for Input {
+    fn from(news: News) -> Self {
+        match news {
+            News::Local(local) => Self::Local(local),
+            News::Applied(ticket, length) => Self::Applied { ticket, length },
+            News::ApplyFailed(ticket, failure) => Self::ApplyFailed { ticket, failure },
         }
     }
 }
@@ -103,15 +111,20 @@ impl Writing<'_> {
 
     /// Has the replicator told of a change of the log.
     pub(super) fn replicate(&mut self, change: Local) {
-        self.effect(Effect::Replicate(Update::Local(change)));
+        self.tell(News::Local(change));
     }
 
     /// Has the replicator told what came of a proof that it asked for: the length of the log, if it is stored.
     pub(super) fn answer(&mut self, ticket: Ticket, stored: std::result::Result<u64, ApplyFailure>) {
-        self.effect(Effect::Replicate(match stored {
-            Ok(length) => Update::Applied(ticket, length),
-            Err(failure) => Update::ApplyFailed(ticket, failure),
-        }));
+        self.tell(match stored {
+            Ok(length) => News::Applied(ticket, length),
+            Err(failure) => News::ApplyFailed(ticket, failure),
+        });
+    }
+
+    fn tell(&mut self, news: News) {
+        let head = Arc::clone(self.host().0.state.read().signed());
+        self.effect(Effect::Replicate(Update { news, head }));
     }
 
     /// Writes a change and takes it over.

@@ -201,6 +201,7 @@ impl Core {
             None => state.bitfield().ranges().collect(),
         };
         let status = watch::Sender::new(state.status());
+        let announcer = Announcer::new(Arc::clone(state.signed()));
         Self(Arc::new(Inner {
             key,
             discovery_key,
@@ -214,7 +215,7 @@ impl Core {
             conflict: RwLock::default(),
             changes: AtomicU64::new(0),
             exclusive: Arc::default(),
-            announcer: Announcer::default(),
+            announcer,
             hub: Hub::new(config, local, &have),
             lifetime: Lifetime::new(alone),
             events: broadcast::Sender::new(EVENT_BACKLOG),

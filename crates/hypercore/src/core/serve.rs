@@ -10,6 +10,7 @@ use hc_tree::{
 };
 
 use super::known_nodes::StoredNodes;
+use super::state::SignedHead;
 use super::{Branch, Core};
 
 /// Why a request has no answer.
@@ -58,16 +59,20 @@ impl Core {
         if self.needs_repair() {
             return Ok(None);
         }
+        // truncated, and the peer is about to hear of it
+        let Some(announced) = self.announced_head() else { return Ok(None) };
+        let SignedHead { head, signature } = &*announced;
         let state = self.0.state.read();
-        let (head, signature) = (state.head().clone(), state.signature().to_vec());
         let manifest = if with_manifest { state.manifest().cloned() } else { None };
         if *request == ProofRequest::default() && manifest.is_some() {
             return Ok(Some(Proof { manifest, fork: head.fork(), ..Proof::default() }.into()));
         }
         let request = request.with_prologue(state.prologue_length());
         drop(state);
-        let proof = prove(&head, &self.0.disk, &request, &signature, manifest)?;
-        Ok(proof.map(Into::into))
+        let proof = prove(head, &self.0.disk, &request, signature, manifest)?;
+        // what was read may be of another fork if the log was truncated meanwhile
+        let still = self.0.state.read().head().fork() == head.fork();
+        Ok(proof.filter(|_| still).map(Into::into))
     }
 
     /// The proof for a request, made for a caller here.

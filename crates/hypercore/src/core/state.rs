@@ -2,6 +2,8 @@
 //!
 //! Only the writer changes it, and only after the batch that says the same is written.
 
+use std::sync::Arc;
+
 use hc_crypto::{Key, KeyPair, Manifest, Verifier};
 use hc_storage::{Auth, CoreStorage, GroupRecord, HeadRecord, Hints, StorageError, StoredKeyPair, TreeFault};
 use hc_tree::bitfield::BitChange;
@@ -20,14 +22,20 @@ pub(crate) struct Status {
     pub(crate) remote_contiguous_length: u64,
 }
 
+/// A head, and the signature that vouches for it.
+#[derive(Debug, Default)]
+pub(super) struct SignedHead {
+    /// Empty while roots of it are lost.
+    pub(super) head: TreeHead,
+    /// Empty for a log without blocks, and for one that needs none.
+    pub(super) signature: Vec<u8>,
+}
+
 #[derive(Clone)]
 pub(super) struct State {
-    /// Empty while `lost` says what it was.
-    head: TreeHead,
+    signed: Arc<SignedHead>,
     /// The head as it is stored, if roots of it are not.
     lost: Option<HeadRecord>,
-    /// The signature of the head; empty for a log without blocks.
-    signature: Vec<u8>,
     /// When the head was written, in milliseconds since 1970.
     timestamp: u64,
     group: Option<GroupRecord>,
@@ -73,17 +81,19 @@ impl State {
     /// A named session goes on from this log, whatever fork it was left on: so it can be committed. Its heads are stored with
     /// the signature of the log where it has the same length. As npm hypercore 11.37.1, `lib/session-state.js` (`createSession`).
     pub(super) fn beside(self, log: &Self) -> Result<Self> {
-        let beside = self.on_fork(log.head.fork())?;
-        let same = beside.head.length() == log.head.length();
-        let signature = if same { log.signature.clone() } else { Vec::new() };
-        Ok(Self { signature, ..beside })
+        let beside = self.on_fork(log.head().fork())?;
+        let head = beside.head().clone();
+        let same = head.length() == log.head().length();
+        let signature = if same { log.signature().to_vec() } else { Vec::new() };
+        Ok(Self { signed: Arc::new(SignedHead { head, signature }), ..beside })
     }
 
     /// The same blocks on another fork.
     pub(super) fn on_fork(self, fork: u64) -> Result<Self> {
-        let head = TreeHead::from_roots(fork, self.head.roots().to_vec());
+        let head = TreeHead::from_roots(fork, self.head().roots().to_vec());
         let head = head.map_err(|_| Error::Internal("the roots of a log are no roots"))?;
-        Ok(Self { head, ..self })
+        let signature = self.signature().to_vec();
+        Ok(Self { signed: Arc::new(SignedHead { head, signature }), ..self })
     }
 
     /// Without blocks. Roots may be missing where they can be repaired.
@@ -110,9 +120,8 @@ impl State {
         let empty = head.length() == 0 && lost.is_none();
         let known_nodes = if empty { KnownNodes::none_stored() } else { KnownNodes::unknown() };
         Ok(Self {
-            head,
+            signed: Arc::new(SignedHead { head, signature }),
             lost,
-            signature,
             timestamp,
             group: disk.group()?,
             bitfield: LocalBitfield::new(),
@@ -127,8 +136,8 @@ impl State {
         let length = self.length();
         Status {
             length,
-            byte_length: self.head.byte_length(),
-            fork: self.head.fork(),
+            byte_length: self.head().byte_length(),
+            fork: self.head().fork(),
             contiguous_length: self.hints.contiguous_length.min(length),
             remote_contiguous_length: self.hints.remote_contiguous_length,
         }
@@ -136,11 +145,16 @@ impl State {
 
     /// Blocks in the log, also while roots of it are lost.
     fn length(&self) -> u64 {
-        self.lost.as_ref().map_or_else(|| self.head.length(), |lost| lost.length)
+        self.lost.as_ref().map_or_else(|| self.head().length(), |lost| lost.length)
     }
 
-    pub(super) const fn head(&self) -> &TreeHead {
-        &self.head
+    pub(super) fn head(&self) -> &TreeHead {
+        &self.signed.head
+    }
+
+    /// The head with its signature.
+    pub(super) const fn signed(&self) -> &Arc<SignedHead> {
+        &self.signed
     }
 
     /// The head as it is stored, if roots of it are lost.
@@ -149,7 +163,7 @@ impl State {
     }
 
     pub(super) fn signature(&self) -> &[u8] {
-        &self.signature
+        &self.signed.signature
     }
 
     pub(super) const fn timestamp(&self) -> u64 {
@@ -211,7 +225,7 @@ impl State {
         for change in changes {
             self.bitfield.apply(change);
         }
-        self.hints.contiguous_length = self.bitfield.first_unset(0).min(self.head.length());
+        self.hints.contiguous_length = self.bitfield.first_unset(0).min(self.head().length());
         self.hints
     }
 
@@ -226,7 +240,8 @@ impl State {
             self.known_nodes = KnownNodes::unknown();
         }
         if let Some((head, signature)) = committed.head {
-            (self.head, self.signature, self.timestamp) = (head, signature, committed.timestamp);
+            self.signed = Arc::new(SignedHead { head, signature });
+            self.timestamp = committed.timestamp;
             self.lost = None;
         }
         self.group = committed.group.or(self.group);

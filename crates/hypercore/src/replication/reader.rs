@@ -171,7 +171,7 @@ impl Reader {
             if jobs.is_empty() {
                 return;
             }
-            super::serving::answer(&jobs).await;
+            super::serving::answer(&jobs);
         }
     }
 
