@@ -16,8 +16,8 @@ use hc_storage::{Kv, KvRead, Op, StorageError, WriteBatch};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use rocksdb::{ColumnFamily, DB, ReadOptions};
 
+use crate::database::{Database, family};
 use crate::device_file::DeviceFile;
-use crate::options::{self, COLUMN_FAMILY};
 use crate::snapshot::Snapshot;
 use crate::tables::{Growth, Tables};
 use crate::{seal, session_id, wal};
@@ -41,7 +41,7 @@ pub struct RocksKv {
 
 /// Dropped in this order: the lock is the last to go.
 struct Open {
-    db: Arc<DB>,
+    db: Arc<Database>,
     /// Options of reading one value: made once, since each is an allocation.
     point: ReadOptions,
     _device: Option<DeviceFile>,
@@ -77,7 +77,7 @@ impl RocksKv {
     ///
     /// # Errors
     /// [`StorageError::Locked`] if another process has it open, or if it is a copy; [`StorageError::Unsupported`] if it is
-    /// one of version 10; [`StorageError::Io`].
+    /// one of version 10, which then stays as it is; [`StorageError::Io`].
     pub fn open(dir: &Path) -> Result<Self> {
         Ok(Self::over(dir, Open::for_writing(dir, true, DeviceFile::open)?))
     }
@@ -95,7 +95,7 @@ impl RocksKv {
     /// [`catch_up`](Kv::catch_up).
     ///
     /// # Errors
-    /// [`StorageError::Io`] if there is no database.
+    /// [`StorageError::Io`] if there is no database; [`StorageError::Unsupported`] if it is a directory of version 10.
     pub fn follow(dir: &Path) -> Result<Self> {
         Ok(Self { read_only: true, ..Self::over(dir, Open::for_following(dir)?) })
     }
@@ -104,7 +104,7 @@ impl RocksKv {
     /// writes nothing.
     ///
     /// # Errors
-    /// [`StorageError::Io`] if there is no database.
+    /// [`StorageError::Io`] if there is no database; [`StorageError::Unsupported`] if it is a directory of version 10.
     pub fn open_read_only(dir: &Path) -> Result<Self> {
         Ok(Self { read_only: true, ..Self::over(dir, Open::for_reading(dir)?) })
     }
@@ -129,7 +129,7 @@ impl RocksKv {
 }
 
 impl Open {
-    fn over(db: DB, device: Option<DeviceFile>, tables: Tables) -> Self {
+    fn over(db: Database, device: Option<DeviceFile>, tables: Tables) -> Self {
         Self {
             db: Arc::new(db),
             point: ReadOptions::default(),
@@ -142,17 +142,14 @@ impl Open {
     fn for_reading(dir: &Path) -> Result<Self> {
         refuse_older(dir)?;
         seal::check(dir)?;
-        let tables = Tables::of(&dir.join("db"));
-        let (mut database, families) = options::of(tables);
-        database.create_if_missing(false);
-        database.create_missing_column_families(false);
-        let db = DB::open_cf_descriptors_read_only(&database, dir.join("db"), families, false);
-        let db = db.map_err(|error| StorageError::io("opening the database for reading", error))?;
-        Ok(Self::over(db, None, tables))
+        let path = dir.join("db");
+        let tables = Tables::of(&path);
+        Ok(Self::over(Database::open_for_reading(&path, tables)?, None, tables))
     }
 
     /// While another process writes, files may go between two looks at the folder: then it is looked at again.
     fn for_following(dir: &Path) -> Result<Self> {
+        refuse_older(dir)?;
         let mut tries = 0;
         loop {
             let seen = Some(looks(&dir.join("db"))?);
@@ -184,10 +181,7 @@ impl Open {
         session_id::renew(&path)?;
         wal::cut_behind_holes(&path)?;
         let tables = Tables::of(&path);
-        let (database, families) = options::of(tables);
-        let db = DB::open_cf_descriptors(&database, &path, families);
-        let db = db.map_err(|error| StorageError::io("opening the database", error))?;
-        Ok(Self::over(db, Some(device), tables))
+        Ok(Self::over(Database::open(&path, tables)?, Some(device), tables))
     }
 }
 
@@ -209,11 +203,6 @@ fn sync_names(dir: &Path) -> Result<()> {
         folder.sync_all().map_err(|error| StorageError::io("syncing the directory", error))?;
     }
     Ok(())
-}
-
-pub(crate) fn family(db: &DB) -> Result<&ColumnFamily> {
-    db.cf_handle(COLUMN_FAMILY)
-        .ok_or_else(|| StorageError::Unsupported("the database has no column family `corestore`".into()))
 }
 
 /// A directory of version 10 has these files where version 11 has a database.

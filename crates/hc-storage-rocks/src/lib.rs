@@ -3,6 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`RocksKv`] | the engine |
+//! | `database` | opening RocksDB's database in a folder |
 //! | `options` | RocksDB options, equal to Node's |
 //! | `tables` | how large a database is, and how its tables are indexed |
 //! | `wal` | the write-ahead log after a power loss: what is behind a hole in it goes |
@@ -16,6 +17,7 @@
 //!
 //! Follows npm hypercore-storage 3.3.1, `index.js`, npm rocksdb-native 3.18.1 and npm device-file.
 
+mod database;
 mod db;
 mod device_file;
 mod folder;

@@ -9,7 +9,8 @@ use hc_storage::{Kv, KvRead, StorageError, WriteBatch};
 use parking_lot::RwLock;
 use rocksdb::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode};
 
-use crate::db::{bounded, family, scan, to_bytes};
+use crate::database::{Database, family};
+use crate::db::{bounded, scan, to_bytes};
 
 type Result<T> = std::result::Result<T, StorageError>;
 type Moment<'a> = SnapshotWithThreadMode<'a, DB>;
@@ -17,7 +18,7 @@ type Moment<'a> = SnapshotWithThreadMode<'a, DB>;
 self_cell::self_cell!(
     /// A snapshot together with the database that it is of.
     struct Pinned {
-        owner: Arc<DB>,
+        owner: Arc<Database>,
         #[not_covariant]
         dependent: Moment,
     }
@@ -27,7 +28,7 @@ self_cell::self_cell!(
 pub(crate) struct Snapshot(Arc<RwLock<Option<Pinned>>>);
 
 impl Snapshot {
-    pub(crate) fn of(db: &Arc<DB>) -> Self {
+    pub(crate) fn of(db: &Arc<Database>) -> Self {
         Self(Arc::new(RwLock::new(Some(Pinned::new(Arc::clone(db), |db| db.snapshot())))))
     }
 
