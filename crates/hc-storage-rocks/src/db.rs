@@ -18,6 +18,7 @@ use rocksdb::{ColumnFamily, DB, ReadOptions};
 
 use crate::database::{Database, family};
 use crate::device_file::DeviceFile;
+use crate::layout::refuse_older;
 use crate::snapshot::Snapshot;
 use crate::tables::{Growth, Tables};
 use crate::{seal, session_id, wal};
@@ -203,17 +204,6 @@ fn sync_names(dir: &Path) -> Result<()> {
         folder.sync_all().map_err(|error| StorageError::io("syncing the directory", error))?;
     }
     Ok(())
-}
-
-/// A directory of version 10 has these files where version 11 has a database.
-fn refuse_older(dir: &Path) -> Result<()> {
-    if dir.join("db").exists() || !dir.join("oplog").exists() {
-        return Ok(());
-    }
-    Err(StorageError::Unsupported(format!(
-        "{} is a log of Hypercore 10 (oplog, tree, data and bitfield files); only directories of version 11 are read",
-        dir.display()
-    )))
 }
 
 fn writing(error: rocksdb::Error) -> StorageError {

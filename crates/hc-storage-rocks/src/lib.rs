@@ -3,6 +3,7 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`RocksKv`] | the engine |
+//! | [`refuse_older`] | which version of Hypercore a directory is of |
 //! | `database` | opening RocksDB's database in a folder |
 //! | `options` | RocksDB options, equal to Node's |
 //! | `tables` | how large a database is, and how its tables are indexed |
@@ -21,6 +22,7 @@ mod database;
 mod db;
 mod device_file;
 mod folder;
+mod layout;
 mod options;
 mod seal;
 mod session_id;
@@ -29,3 +31,4 @@ mod tables;
 mod wal;
 
 pub use db::RocksKv;
+pub use layout::refuse_older;

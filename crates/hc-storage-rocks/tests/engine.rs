@@ -82,16 +82,6 @@ fn o10_writes_after_closing_fail() {
 }
 
 #[test]
-fn o13_a_directory_of_version_10_is_named_as_such() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("oplog"), b"x").unwrap();
-    assert!(
-        matches!(RocksKv::open(dir.path()), Err(StorageError::Unsupported(why)) if why.contains("Hypercore 10"))
-    );
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was made");
-}
-
-#[test]
 fn a_suspended_process_can_tell_that_another_one_wrote() {
     let dir = tempfile::tempdir().unwrap();
     let mark = || std::fs::read(dir.path().join("db/SESSION_ID")).unwrap();
