@@ -15,8 +15,9 @@ pub(crate) async fn existing(dir: &Path, options: CorestoreBuilder) -> Result<Co
     Ok(options.open(dir).await?)
 }
 
-/// Fails if a directory holds no store.
+/// Fails if a directory holds no store, or one of an older version.
 pub(crate) fn must_hold_a_store(dir: &Path) -> Result {
+    hypercore::storage::refuse_older(dir)?;
     if !dir.join("db").is_dir() {
         return Err(Failure::Missing(format!(
             "{} holds no store; make one with `hypercore create {0}`",
