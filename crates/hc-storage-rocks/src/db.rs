@@ -19,7 +19,7 @@ use rocksdb::{ColumnFamily, DB, ReadOptions};
 use crate::database::{Database, family};
 use crate::device_file::DeviceFile;
 use crate::layout::refuse_older;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Held, Snapshot};
 use crate::tables::{Growth, Tables};
 use crate::{seal, session_id, wal};
 
@@ -33,7 +33,7 @@ pub struct RocksKv {
     suspended: Mutex<Option<Vec<u8>>>,
     read_only: bool,
     /// Snapshots that are still held: they go with the database.
-    snapshots: Mutex<Vec<Weak<Snapshot>>>,
+    snapshots: Mutex<Vec<Weak<Held>>>,
     /// Set by a failed sync: what is on the device is then not known.
     poisoned: AtomicBool,
     /// Set by a failed write: RocksDB may then wait for room on the disk before it writes a table.
@@ -271,6 +271,20 @@ pub(crate) fn scan(
     entries.status().map_err(read_error)
 }
 
+/// Checks the sizes that RocksDB has: its bindings leave out without a word what is longer.
+fn check_sizes(batch: &WriteBatch) -> Result<()> {
+    let too_long = |bytes: &[u8]| u32::try_from(bytes.len()).is_err();
+    let fits = |op: &Op| match op {
+        Op::Put(key, value) => !too_long(key) && !too_long(value),
+        Op::Delete(key) => !too_long(key),
+        Op::DeleteRange(start, end) => !too_long(start) && !too_long(end),
+    };
+    if batch.ops().iter().all(fits) {
+        return Ok(());
+    }
+    Err(StorageError::Unwritable("a record has more than the 2^32 - 1 bytes that the database takes".into()))
+}
+
 /// How long an operation is in RocksDB's form of a batch, or a little more: so that the batch is allocated once.
 fn bytes_of(op: &Op) -> usize {
     const FRAME: usize = 16;
@@ -286,11 +300,11 @@ impl Kv for RocksKv {
     fn snapshot(&self) -> Result<Arc<dyn Kv>> {
         let open = self.open.read();
         let db = &open.as_ref().ok_or(StorageError::Closed)?.db;
-        let snapshot = Arc::new(Snapshot::of(db));
+        let (snapshot, weak) = Snapshot::of(db);
         let mut held = self.snapshots.lock();
         held.retain(|snapshot| snapshot.strong_count() > 0);
-        held.push(Arc::downgrade(&snapshot));
-        Ok(snapshot)
+        held.push(weak);
+        Ok(Arc::new(snapshot))
     }
 
     fn commit(&self, batch: WriteBatch) -> Result<()> {
@@ -303,6 +317,7 @@ impl Kv for RocksKv {
         let open = self.open.read();
         let open = open.as_ref().ok_or(StorageError::Closed)?;
         let family = family(&open.db)?;
+        check_sizes(&batch)?;
         let bytes = batch.ops().iter().map(bytes_of).sum();
         let mut writes = rocksdb::WriteBatch::with_capacity_bytes(bytes);
         for op in batch.ops() {
