@@ -150,13 +150,13 @@ impl Open {
 
     /// While another process writes, files may go between two looks at the folder: then it is looked at again.
     fn for_following(dir: &Path) -> Result<Self> {
-        refuse_older(dir)?;
         let mut tries = 0;
         loop {
-            let seen = Some(looks(&dir.join("db"))?);
+            let seen = looks(&dir.join("db"));
             match Self::for_reading(dir) {
-                Ok(open) => return Ok(Self { seen, ..open }),
-                Err(error) if tries >= FOLLOW_TRIES => return Err(error),
+                Ok(open) => return Ok(Self { seen: Some(seen?), ..open }),
+                Err(error @ StorageError::Unsupported(_)) => return Err(error),
+                Err(error) if tries >= FOLLOW_TRIES || seen.is_err() => return Err(error),
                 Err(_) => {
                     tries += 1;
                     std::thread::sleep(FOLLOW_PAUSE);
