@@ -19,6 +19,13 @@ pub fn masked(reply: &Value) -> Option<Dump> {
     entries.iter().map(|entry| Some(mask(entry.get(0)?.as_str()?, entry.get(1)?.as_str()?))).collect()
 }
 
+/// A dump without the hints of logs, some of which Node writes late.
+#[must_use]
+pub fn without_hints(mut dump: Dump) -> Dump {
+    dump.retain(|key, _| kind(key) != "hints");
+    dump
+}
+
 fn mask(key: &str, value: &str) -> (String, String) {
     let parts = Parts::of(key);
     match parts {

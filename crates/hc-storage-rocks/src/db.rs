@@ -16,9 +16,10 @@ use hc_storage::{Kv, KvRead, Op, StorageError, WriteBatch};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use rocksdb::{ColumnFamily, DB, ReadOptions};
 
+use crate::database::{Database, family};
 use crate::device_file::DeviceFile;
-use crate::options::{self, COLUMN_FAMILY};
-use crate::snapshot::Snapshot;
+use crate::layout::refuse_older;
+use crate::snapshot::{Held, Snapshot};
 use crate::tables::{Growth, Tables};
 use crate::{seal, session_id, wal};
 
@@ -32,7 +33,7 @@ pub struct RocksKv {
     suspended: Mutex<Option<Vec<u8>>>,
     read_only: bool,
     /// Snapshots that are still held: they go with the database.
-    snapshots: Mutex<Vec<Weak<Snapshot>>>,
+    snapshots: Mutex<Vec<Weak<Held>>>,
     /// Set by a failed sync: what is on the device is then not known.
     poisoned: AtomicBool,
     /// Set by a failed write: RocksDB may then wait for room on the disk before it writes a table.
@@ -41,7 +42,7 @@ pub struct RocksKv {
 
 /// Dropped in this order: the lock is the last to go.
 struct Open {
-    db: Arc<DB>,
+    db: Arc<Database>,
     /// Options of reading one value: made once, since each is an allocation.
     point: ReadOptions,
     _device: Option<DeviceFile>,
@@ -77,7 +78,7 @@ impl RocksKv {
     ///
     /// # Errors
     /// [`StorageError::Locked`] if another process has it open, or if it is a copy; [`StorageError::Unsupported`] if it is
-    /// one of version 10; [`StorageError::Io`].
+    /// one of version 10, which then stays as it is; [`StorageError::Io`].
     pub fn open(dir: &Path) -> Result<Self> {
         Ok(Self::over(dir, Open::for_writing(dir, true, DeviceFile::open)?))
     }
@@ -95,7 +96,7 @@ impl RocksKv {
     /// [`catch_up`](Kv::catch_up).
     ///
     /// # Errors
-    /// [`StorageError::Io`] if there is no database.
+    /// [`StorageError::Io`] if there is no database; [`StorageError::Unsupported`] if it is a directory of version 10.
     pub fn follow(dir: &Path) -> Result<Self> {
         Ok(Self { read_only: true, ..Self::over(dir, Open::for_following(dir)?) })
     }
@@ -104,7 +105,7 @@ impl RocksKv {
     /// writes nothing.
     ///
     /// # Errors
-    /// [`StorageError::Io`] if there is no database.
+    /// [`StorageError::Io`] if there is no database; [`StorageError::Unsupported`] if it is a directory of version 10.
     pub fn open_read_only(dir: &Path) -> Result<Self> {
         Ok(Self { read_only: true, ..Self::over(dir, Open::for_reading(dir)?) })
     }
@@ -129,7 +130,7 @@ impl RocksKv {
 }
 
 impl Open {
-    fn over(db: DB, device: Option<DeviceFile>, tables: Tables) -> Self {
+    fn over(db: Database, device: Option<DeviceFile>, tables: Tables) -> Self {
         Self {
             db: Arc::new(db),
             point: ReadOptions::default(),
@@ -142,13 +143,9 @@ impl Open {
     fn for_reading(dir: &Path) -> Result<Self> {
         refuse_older(dir)?;
         seal::check(dir)?;
-        let tables = Tables::of(&dir.join("db"));
-        let (mut database, families) = options::of(tables);
-        database.create_if_missing(false);
-        database.create_missing_column_families(false);
-        let db = DB::open_cf_descriptors_read_only(&database, dir.join("db"), families, false);
-        let db = db.map_err(|error| StorageError::io("opening the database for reading", error))?;
-        Ok(Self::over(db, None, tables))
+        let path = dir.join("db");
+        let tables = Tables::of(&path);
+        Ok(Self::over(Database::open_for_reading(&path, tables)?, None, tables))
     }
 
     /// While another process writes, files may go between two looks at the folder: then it is looked at again.
@@ -156,10 +153,11 @@ impl Open {
         refuse_older(dir)?;
         let mut tries = 0;
         loop {
-            let seen = Some(looks(&dir.join("db"))?);
+            let seen = looks(&dir.join("db"));
             match Self::for_reading(dir) {
-                Ok(open) => return Ok(Self { seen, ..open }),
-                Err(error) if tries >= FOLLOW_TRIES => return Err(error),
+                Ok(open) => return Ok(Self { seen: Some(seen?), ..open }),
+                Err(error @ StorageError::Unsupported(_)) => return Err(error),
+                Err(error) if tries >= FOLLOW_TRIES || seen.is_err() => return Err(error),
                 Err(_) => {
                     tries += 1;
                     std::thread::sleep(FOLLOW_PAUSE);
@@ -185,10 +183,7 @@ impl Open {
         session_id::renew(&path)?;
         wal::cut_behind_holes(&path)?;
         let tables = Tables::of(&path);
-        let (database, families) = options::of(tables);
-        let db = DB::open_cf_descriptors(&database, &path, families);
-        let db = db.map_err(|error| StorageError::io("opening the database", error))?;
-        Ok(Self::over(db, Some(device), tables))
+        Ok(Self::over(Database::open(&path, tables)?, Some(device), tables))
     }
 }
 
@@ -210,22 +205,6 @@ fn sync_names(dir: &Path) -> Result<()> {
         folder.sync_all().map_err(|error| StorageError::io("syncing the directory", error))?;
     }
     Ok(())
-}
-
-pub(crate) fn family(db: &DB) -> Result<&ColumnFamily> {
-    db.cf_handle(COLUMN_FAMILY)
-        .ok_or_else(|| StorageError::Unsupported("the database has no column family `corestore`".into()))
-}
-
-/// A directory of version 10 has these files where version 11 has a database.
-fn refuse_older(dir: &Path) -> Result<()> {
-    if dir.join("db").exists() || !dir.join("oplog").exists() {
-        return Ok(());
-    }
-    Err(StorageError::Unsupported(format!(
-        "{} is a log of Hypercore 10 (oplog, tree, data and bitfield files); only directories of version 11 are read",
-        dir.display()
-    )))
 }
 
 fn writing(error: rocksdb::Error) -> StorageError {
@@ -293,6 +272,20 @@ pub(crate) fn scan(
     entries.status().map_err(read_error)
 }
 
+/// Checks the sizes that RocksDB has: its bindings leave out without a word what is longer.
+fn check_sizes(batch: &WriteBatch) -> Result<()> {
+    let too_long = |bytes: &[u8]| u32::try_from(bytes.len()).is_err();
+    let fits = |op: &Op| match op {
+        Op::Put(key, value) => !too_long(key) && !too_long(value),
+        Op::Delete(key) => !too_long(key),
+        Op::DeleteRange(start, end) => !too_long(start) && !too_long(end),
+    };
+    if batch.ops().iter().all(fits) {
+        return Ok(());
+    }
+    Err(StorageError::Unwritable("a record has more than the 2^32 - 1 bytes that the database takes".into()))
+}
+
 /// How long an operation is in RocksDB's form of a batch, or a little more: so that the batch is allocated once.
 fn bytes_of(op: &Op) -> usize {
     const FRAME: usize = 16;
@@ -308,11 +301,11 @@ impl Kv for RocksKv {
     fn snapshot(&self) -> Result<Arc<dyn Kv>> {
         let open = self.open.read();
         let db = &open.as_ref().ok_or(StorageError::Closed)?.db;
-        let snapshot = Arc::new(Snapshot::of(db));
+        let (snapshot, weak) = Snapshot::of(db);
         let mut held = self.snapshots.lock();
         held.retain(|snapshot| snapshot.strong_count() > 0);
-        held.push(Arc::downgrade(&snapshot));
-        Ok(snapshot)
+        held.push(weak);
+        Ok(Arc::new(snapshot))
     }
 
     fn commit(&self, batch: WriteBatch) -> Result<()> {
@@ -325,6 +318,7 @@ impl Kv for RocksKv {
         let open = self.open.read();
         let open = open.as_ref().ok_or(StorageError::Closed)?;
         let family = family(&open.db)?;
+        check_sizes(&batch)?;
         let bytes = batch.ops().iter().map(bytes_of).sum();
         let mut writes = rocksdb::WriteBatch::with_capacity_bytes(bytes);
         for op in batch.ops() {

@@ -3,6 +3,8 @@
 //! | module | owns |
 //! | --- | --- |
 //! | [`RocksKv`] | the engine |
+//! | [`refuse_older`] | which version of Hypercore a directory is of |
+//! | `database` | opening RocksDB's database in a folder |
 //! | `options` | RocksDB options, equal to Node's |
 //! | `tables` | how large a database is, and how its tables are indexed |
 //! | `wal` | the write-ahead log after a power loss: what is behind a hole in it goes |
@@ -16,9 +18,11 @@
 //!
 //! Follows npm hypercore-storage 3.3.1, `index.js`, npm rocksdb-native 3.18.1 and npm device-file.
 
+mod database;
 mod db;
 mod device_file;
 mod folder;
+mod layout;
 mod options;
 mod seal;
 mod session_id;
@@ -27,3 +31,4 @@ mod tables;
 mod wal;
 
 pub use db::RocksKv;
+pub use layout::refuse_older;

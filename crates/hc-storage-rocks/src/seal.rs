@@ -15,9 +15,8 @@ use std::io::Read;
 use std::path::Path;
 
 use hc_storage::StorageError;
-use nix::dir::Dir;
-use nix::fcntl::OFlag;
-use nix::sys::stat::Mode;
+
+use crate::folder;
 
 const FILE: &str = "SEAL";
 /// What is read at once.
@@ -67,16 +66,12 @@ fn damaged(dir: &Path) -> Option<String> {
 /// What the seal of a store says, without its end.
 fn lines(dir: &Path) -> std::io::Result<String> {
     let list = list(dir).ok_or_else(|| std::io::Error::other("there is no list of files"))?;
-    let mut logs = Vec::new();
-    // the standard library's way to list a folder panics if the folder cannot be closed
-    let mut folder =
-        Dir::open(&dir.join("db"), OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
-    for entry in folder.iter() {
-        let name = entry?.file_name().to_string_lossy().into_owned();
-        if Path::new(&name).extension().is_some_and(|ending| ending == "log") {
-            logs.push(name);
-        }
-    }
+    let names = folder::names(&dir.join("db"))?.into_iter();
+    // RocksDB's names are text, and a seal says nothing of others
+    let mut logs: Vec<String> = names
+        .filter(|name| folder::ends_in(name, "log"))
+        .filter_map(|name| name.into_string().ok())
+        .collect();
     logs.sort();
     let mut lines = String::new();
     for name in std::iter::once(list).chain(logs) {

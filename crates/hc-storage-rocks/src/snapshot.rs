@@ -1,6 +1,6 @@
 //! A moment of the database that can be held on to.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 use hc_storage::keys::Key;
@@ -9,7 +9,8 @@ use hc_storage::{Kv, KvRead, StorageError, WriteBatch};
 use parking_lot::RwLock;
 use rocksdb::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode};
 
-use crate::db::{bounded, family, scan, to_bytes};
+use crate::database::{Database, family};
+use crate::db::{bounded, scan, to_bytes};
 
 type Result<T> = std::result::Result<T, StorageError>;
 type Moment<'a> = SnapshotWithThreadMode<'a, DB>;
@@ -17,27 +18,40 @@ type Moment<'a> = SnapshotWithThreadMode<'a, DB>;
 self_cell::self_cell!(
     /// A snapshot together with the database that it is of.
     struct Pinned {
-        owner: Arc<DB>,
+        owner: Arc<Database>,
         #[not_covariant]
         dependent: Moment,
     }
 );
 
-/// A moment of the database. Closing the database lets go of it; reading then fails with [`StorageError::Closed`].
-pub(crate) struct Snapshot(Arc<RwLock<Option<Pinned>>>);
+/// What handles of a moment share: it goes with the last of them, or with the database.
+pub(crate) struct Held(RwLock<Option<Pinned>>);
 
-impl Snapshot {
-    pub(crate) fn of(db: &Arc<DB>) -> Self {
-        Self(Arc::new(RwLock::new(Some(Pinned::new(Arc::clone(db), |db| db.snapshot())))))
-    }
-
+impl Held {
     /// Lets go of the database.
     pub(crate) fn release(&self) {
         self.0.write().take();
     }
+}
+
+/// A moment of the database. Closing the database lets go of it; reading then fails with [`StorageError::Closed`].
+pub(crate) struct Snapshot(RwLock<Option<Arc<Held>>>);
+
+impl Snapshot {
+    /// The database as it is at this moment; and what has to be released before the database is closed.
+    pub(crate) fn of(db: &Arc<Database>) -> (Self, Weak<Held>) {
+        let held = Arc::new(Held(RwLock::new(Some(Pinned::new(Arc::clone(db), |db| db.snapshot())))));
+        let weak = Arc::downgrade(&held);
+        (Self(RwLock::new(Some(held))), weak)
+    }
+
+    fn held(&self) -> Result<Arc<Held>> {
+        self.0.read().clone().ok_or(StorageError::Closed)
+    }
 
     fn with<T>(&self, work: impl FnOnce(&DB, &ColumnFamily, &Moment<'_>) -> Result<T>) -> Result<T> {
-        let held = self.0.read();
+        let held = self.held()?;
+        let held = held.0.read();
         let pinned = held.as_ref().ok_or(StorageError::Closed)?;
         pinned.with_dependent(|db, moment| work(db, family(db)?, moment))
     }
@@ -68,7 +82,7 @@ impl KvRead for Snapshot {
 
 impl Kv for Snapshot {
     fn snapshot(&self) -> Result<Arc<dyn Kv>> {
-        Ok(Arc::new(Self(Arc::clone(&self.0))))
+        Ok(Arc::new(Self(RwLock::new(Some(self.held()?)))))
     }
 
     fn commit(&self, _batch: WriteBatch) -> Result<()> {
@@ -84,7 +98,7 @@ impl Kv for Snapshot {
     }
 
     fn close(&self) -> Result<()> {
-        self.release();
+        self.0.write().take();
         Ok(())
     }
 }

@@ -32,7 +32,7 @@ impl Tables {
     pub(crate) fn of(db: &Path) -> Self {
         let mut tables = Self::default();
         for name in folder::names(db).unwrap_or_default() {
-            if Path::new(&name).extension().is_some_and(|ending| ending == "sst") {
+            if folder::ends_in(&name, "sst") {
                 tables.count += 1;
                 tables.bytes += std::fs::metadata(db.join(name)).map_or(0, |metadata| metadata.len());
             }

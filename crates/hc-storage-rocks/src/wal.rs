@@ -54,7 +54,8 @@ fn failed(path: &Path, error: &std::io::Error) -> StorageError {
 fn logs(db: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut logs = Vec::new();
     for name in folder::names(db)? {
-        if let Some(number) = name.strip_suffix(".log").and_then(|number| number.parse::<u64>().ok()) {
+        let number = name.to_str().and_then(|name| name.strip_suffix(".log"));
+        if let Some(number) = number.and_then(|number| number.parse::<u64>().ok()) {
             logs.push((number, db.join(name)));
         }
     }

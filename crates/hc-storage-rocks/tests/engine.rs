@@ -82,13 +82,63 @@ fn o10_writes_after_closing_fail() {
 }
 
 #[test]
-fn o13_a_directory_of_version_10_is_named_as_such() {
+fn regression_a_snapshot_of_a_snapshot_is_closed_for_itself() {
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("oplog"), b"x").unwrap();
-    assert!(
-        matches!(RocksKv::open(dir.path()), Err(StorageError::Unsupported(why)) if why.contains("Hypercore 10"))
-    );
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing was made");
+    let kv = RocksKv::open(dir.path()).unwrap();
+    put(&kv, "a", "1").unwrap();
+    let first = kv.snapshot().unwrap();
+    let second = first.snapshot().unwrap();
+    put(&kv, "a", "2").unwrap();
+    second.close().unwrap();
+    assert!(matches!(second.get(b"a"), Err(StorageError::Closed)));
+    assert!(matches!(second.snapshot(), Err(StorageError::Closed)));
+    assert_eq!(first.get(b"a").unwrap().as_deref(), Some(b"1".as_slice()));
+}
+
+#[test]
+fn regression_a_store_is_closed_whichever_snapshots_are_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let kv = RocksKv::open(dir.path()).unwrap();
+    let first = kv.snapshot().unwrap();
+    let second = first.snapshot().unwrap();
+    drop(first);
+    kv.close().unwrap();
+    assert!(matches!(second.get(b"a"), Err(StorageError::Closed)));
+    assert!(dir.path().join("SEAL").exists(), "the database is closed");
+    RocksKv::open(dir.path()).unwrap();
+}
+
+#[test]
+fn regression_what_is_too_large_for_the_database_is_refused_and_not_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let kv = RocksKv::open(dir.path()).unwrap();
+    // memory that nobody touches is not there
+    let large = vec![0_u8; 1 << 32];
+    let mut batch = WriteBatch::new();
+    batch.put(Key::from(&b"small"[..]), &b"1"[..]);
+    batch.put(Key::from(&b"large"[..]), large);
+    let refused = kv.commit(batch).unwrap_err();
+    assert!(matches!(refused, StorageError::Unwritable(_)), "{refused}");
+    assert_eq!(kv.get(b"small").unwrap(), None, "all of it or nothing");
+    put(&kv, "small", "2").unwrap();
+}
+
+#[test]
+fn names_and_values_of_any_length_are_there_after_reopening() {
+    let dir = tempfile::tempdir().unwrap();
+    let entries: Vec<(Vec<u8>, Vec<u8>)> =
+        [0, 1, 4096, 1 << 20].into_iter().map(|len| (vec![5; len + 1], vec![6; len * 3])).collect();
+    let kv = RocksKv::open(dir.path()).unwrap();
+    let mut batch = WriteBatch::new();
+    for (key, value) in &entries {
+        batch.put(Key::from(&key[..]), value.clone());
+    }
+    kv.commit(batch).unwrap();
+    kv.close().unwrap();
+    let kv = RocksKv::open(dir.path()).unwrap();
+    for (key, value) in &entries {
+        assert_eq!(kv.get(key).unwrap().as_deref(), Some(&value[..]));
+    }
 }
 
 #[test]

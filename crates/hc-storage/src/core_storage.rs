@@ -164,9 +164,9 @@ impl CoreStorage {
     /// Writes a change.
     ///
     /// # Errors
-    /// As [`Kv::commit`]; [`StorageError::Purged`].
+    /// As [`Kv::commit`]; [`StorageError::Purged`]; [`StorageError::Unwritable`].
     pub fn commit(&self, write: CoreWrite) -> Result<()> {
-        let batch = write.into_batch();
+        let batch = write.into_batch()?;
         let _purging = self.purged.not_yet()?;
         if batch.is_empty() { Ok(()) } else { self.kv.commit(batch) }
     }

@@ -2,6 +2,8 @@
 //!
 //! Tree nodes, blocks and heads of a core come only from a change that its signers signed, from a verified proof, or from one
 //! that gave back what was lost; those of a named session from a draft.
+//!
+//! What could not be read again refuses the whole change when it is committed.
 
 use bytes::Bytes;
 use compact_encoding::Encode;
@@ -9,8 +11,10 @@ use hc_crypto::Key as CoreKey;
 use hc_tree::{Draft, Node, Recovered, Reorged, SignedChange, TreeChange, TreeHead, Verified};
 
 use crate::core_storage::CorePointers;
-use crate::keys;
+use crate::error::StorageError;
+use crate::keys::{self, Key};
 use crate::kv::WriteBatch;
+use crate::readable;
 use crate::records::{Auth, Dependency, GroupRecord, HeadRecord, Hints};
 
 /// A change of a core that is not yet written.
@@ -18,21 +22,27 @@ use crate::records::{Auth, Dependency, GroupRecord, HeadRecord, Hints};
 pub struct CoreWrite {
     pointers: CorePointers,
     batch: WriteBatch,
+    /// Why the change cannot be written.
+    refused: Option<StorageError>,
 }
 
 impl CoreWrite {
     pub(crate) fn new(pointers: CorePointers) -> Self {
-        Self { pointers, batch: WriteBatch::new() }
+        Self { pointers, batch: WriteBatch::new(), refused: None }
     }
 
-    pub(crate) fn into_batch(self) -> WriteBatch {
-        self.batch
+    /// The change as a batch.
+    ///
+    /// # Errors
+    /// [`StorageError::Unwritable`].
+    pub(crate) fn into_batch(self) -> Result<WriteBatch, StorageError> {
+        self.refused.map_or(Ok(self.batch), Err)
     }
 
     /// Whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.batch.is_empty()
+        self.batch.is_empty() && self.refused.is_none()
     }
 
     /// A change that was signed here: what goes, new nodes, blocks behind those that stay, and the head. `timestamp` is in
@@ -62,7 +72,7 @@ impl CoreWrite {
         self.nodes(change.nodes());
         self.head(change.head(), signature, timestamp);
         for (index, block) in (change.ancestors()..).zip(blocks) {
-            self.batch.put(keys::block(data, index), block.clone());
+            self.block(index, block);
         }
     }
 
@@ -90,7 +100,7 @@ impl CoreWrite {
             self.node(node);
         }
         if let Some((index, block)) = verified.block() {
-            self.batch.put(keys::block(self.pointers.data, index), block.clone());
+            self.block(index, block);
         }
         if let Some((head, signature)) = verified.upgrade() {
             self.head(head, signature, timestamp);
@@ -104,17 +114,21 @@ impl CoreWrite {
 
     /// A page of the bitfield.
     pub fn bitfield_page(&mut self, page: u64, bytes: &Bytes) {
-        self.batch.put(keys::bitfield_page(self.pointers.data, page), bytes.clone());
+        self.put_if(
+            readable::page(page, bytes),
+            keys::bitfield_page(self.pointers.data, page),
+            bytes.clone(),
+        );
     }
 
     /// The hints.
     pub fn hints(&mut self, hints: &Hints) {
-        self.batch.put(keys::hints(self.pointers.data), hints.to_vec());
+        self.record(keys::hints(self.pointers.data), hints);
     }
 
     /// Who may sign the core, and with what.
     pub fn auth(&mut self, auth: &Auth) {
-        self.batch.put(keys::auth(self.pointers.core), auth.to_vec());
+        self.record(keys::auth(self.pointers.core), auth);
     }
 
     /// A record of the application's; none deletes it.
@@ -137,23 +151,23 @@ impl CoreWrite {
 
     /// What the log continues.
     pub fn dependency(&mut self, dependency: Dependency) {
-        self.batch.put(keys::dependency(self.pointers.data), dependency.to_vec());
+        self.record(keys::dependency(self.pointers.data), &dependency);
     }
 
     /// The core's group.
     pub fn group(&mut self, group: &GroupRecord) {
-        self.batch.put(keys::group(self.pointers.core), group.to_vec());
+        self.record(keys::group(self.pointers.core), group);
     }
 
     /// Moves the core to the newest place of its group. Times are in milliseconds since 1970.
     pub fn group_update(&mut self, group: u64, before: u64, now: u64, key: &CoreKey) {
         self.batch.delete(keys::group_update(group, before, self.pointers.core));
-        self.batch.put(keys::group_update(group, now, self.pointers.core), key.as_bytes().to_vec());
+        self.record(keys::group_update(group, now, self.pointers.core), key);
     }
 
     /// A page of marks.
     pub fn mark_page(&mut self, page: u64, bytes: &Bytes) {
-        self.batch.put(keys::mark(self.pointers.data, page), bytes.clone());
+        self.put_if(readable::page(page, bytes), keys::mark(self.pointers.data, page), bytes.clone());
     }
 
     /// Takes all marks away.
@@ -182,13 +196,14 @@ impl CoreWrite {
         self.nodes(&nodes);
         self.head(signed.change().head(), signed.signature(), timestamp);
         for (index, block) in blocks {
-            self.batch.put(keys::block(self.pointers.data, *index), block.clone());
+            self.block(*index, block);
         }
     }
 
     /// Adds what changes in another core or named session of the store, to be written in the same batch.
     pub fn join(&mut self, other: Self) {
         self.batch.extend(other.batch.into_ops());
+        self.refused = self.refused.take().or(other.refused);
     }
 
     fn drop_data(&mut self) {
@@ -216,7 +231,13 @@ impl CoreWrite {
     }
 
     fn node(&mut self, node: &Node) {
-        self.batch.put(keys::tree_node(self.pointers.data, node.index), node.to_vec());
+        let checked = readable::numbers("a tree node", &[node.index, node.size]);
+        self.put_if(checked, keys::tree_node(self.pointers.data, node.index), node.to_vec().into());
+    }
+
+    fn block(&mut self, index: u64, block: &Bytes) {
+        let checked = readable::numbers("a block", &[index]);
+        self.put_if(checked, keys::block(self.pointers.data, index), block.clone());
     }
 
     fn head(&mut self, head: &TreeHead, signature: &[u8], timestamp: u64) {
@@ -224,9 +245,22 @@ impl CoreWrite {
             fork: head.fork(),
             length: head.length(),
             root_hash: head.hash(),
-            signature: Some(signature.to_vec()),
+            // stored, an empty one is none
+            signature: (!signature.is_empty()).then(|| signature.to_vec()),
             timestamp,
         };
-        self.batch.put(keys::head(self.pointers.data), record.to_vec());
+        self.record(keys::head(self.pointers.data), &record);
+    }
+
+    fn record(&mut self, key: Key, record: &impl Encode) {
+        let put = readable::put(&mut self.batch, key, record);
+        self.refused = self.refused.take().or_else(|| put.err());
+    }
+
+    fn put_if(&mut self, checked: Result<(), StorageError>, key: Key, value: Bytes) {
+        match checked {
+            Ok(()) => self.batch.put(key, value),
+            Err(refused) => self.refused = self.refused.take().or(Some(refused)),
+        }
     }
 }

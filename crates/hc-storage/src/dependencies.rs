@@ -12,7 +12,13 @@ use std::sync::Arc;
 use compact_encoding::MAX_SAFE_UINT;
 use hc_tree::flat;
 
-use crate::records::Dependency;
+use crate::error::StorageError;
+use crate::keys;
+use crate::kv::Kv;
+use crate::limits::MAX_DEPENDENCIES;
+use crate::readable::refused;
+use crate::records::{Dependency, Session};
+use crate::store::decode;
 
 /// A chain of data, oldest first, with rising lengths. Empty for a log that is all its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +96,49 @@ impl Dependencies {
         }
         chain
     }
+}
+
+/// Checks that data can be opened again once it continues `newest`, and so can the sessions that continue it.
+///
+/// # Errors
+/// [`StorageError::Unwritable`] if a chain would be too long, or lead back to the data; [`StorageError::Corrupt`], or if it
+/// could not be read.
+pub(crate) fn check_link(
+    kv: &dyn Kv,
+    data: u64,
+    newest: Dependency,
+    sessions: &[Session],
+) -> Result<(), StorageError> {
+    let link = Some((data, newest.data_pointer));
+    if !chain_ends(kv, data, link)? {
+        let why = format_args!("it continues more than {MAX_DEPENDENCIES} others, or its own blocks");
+        return Err(refused("the session", why));
+    }
+    for session in sessions.iter().filter(|session| session.data_pointer != data) {
+        let other = session.data_pointer;
+        // what could not be opened before is no reason
+        if !chain_ends(kv, other, link)? && chain_ends(kv, other, None)? {
+            let why =
+                format_args!("it would continue more than {MAX_DEPENDENCIES} others, or its own blocks");
+            return Err(refused(format_args!("the session {:?}", session.name), why));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the chain of data is one that is followed to its end; with a link that is not stored yet, from data to data.
+fn chain_ends(kv: &dyn Kv, mut data: u64, link: Option<(u64, u64)>) -> Result<bool, StorageError> {
+    for _ in 0..=MAX_DEPENDENCIES {
+        data = match link {
+            Some((from, to)) if from == data => to,
+            _ => {
+                let key = keys::dependency(data);
+                let Some(bytes) = kv.get(&key)? else { return Ok(true) };
+                decode::<Dependency>(&key, &bytes)?.data_pointer
+            }
+        };
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub enum StorageError {
     /// A form of store that this version does not read.
     #[error("{0}")]
     Unsupported(String),
+    /// What was to be written could not be read again.
+    #[error("{0}; nothing was written")]
+    Unwritable(String),
     /// The directory belongs to another process, or is not what it was.
     #[error("{0}")]
     Locked(String),

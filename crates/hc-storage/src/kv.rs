@@ -49,7 +49,8 @@ pub trait Kv: KvRead + Send + Sync + 'static {
     /// [`sync`](Self::sync).
     ///
     /// # Errors
-    /// [`StorageError::Io`], [`StorageError::Poisoned`], [`StorageError::ReadOnly`], [`StorageError::Closed`].
+    /// [`StorageError::Io`], [`StorageError::Poisoned`], [`StorageError::ReadOnly`], [`StorageError::Closed`];
+    /// [`StorageError::Unwritable`] if the engine cannot hold so much.
     fn commit(&self, batch: WriteBatch) -> Result<()>;
 
     /// Brings everything that was committed to the device.

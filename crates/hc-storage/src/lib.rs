@@ -15,7 +15,8 @@
 //! **Atomicity.** A [`WriteBatch`] is committed whole or not at all. Every change of a core is one batch. Tree nodes, blocks
 //! and heads get into one only from a [`SignedChange`](hc_tree::SignedChange) or a [`Verified`](hc_tree::Verified).
 //!
-//! **Trust.** Records are parsed as hostile input: what is not a record is [`StorageError::Corrupt`], with its key.
+//! **Trust.** Records are parsed as hostile input: what is not a record is [`StorageError::Corrupt`], with its key. What could
+//! not be read again is never written: [`StorageError::Unwritable`].
 //!
 //! Follows npm hypercore-storage 3.3.1, `index.js`, `lib/keys.js`, `lib/tx.js` and `encoding/spec/hyperschema/index.js`.
 #![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used))]
@@ -34,6 +35,7 @@ pub mod kv;
 mod limits;
 pub mod mem;
 mod order;
+mod readable;
 pub mod records;
 mod store;
 

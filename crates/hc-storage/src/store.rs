@@ -5,19 +5,21 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use compact_encoding::{Decode, DecodeError, Encode, Reader, put};
+use compact_encoding::{Decode, DecodeError, Reader};
 use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest, Namespace};
 use parking_lot::Mutex;
 
 use crate::core_storage::{CorePointers, CoreStorage};
 use crate::counted::Counted;
-use crate::dependencies::Dependencies;
+use crate::dependencies::{Dependencies, check_link};
 use crate::error::StorageError;
 use crate::keys;
 use crate::kv::{Kv, WriteBatch};
 use crate::limits::MAX_DEPENDENCIES;
+use crate::readable;
 use crate::records::{
-    Alias, Auth, CoreRecord, Dependency, GroupRecord, HeadRecord, Session, StoreHead, StoredKeyPair, VERSION,
+    Alias, Auth, CoreRecord, Dependency, GroupRecord, HeadRecord, Record, Session, StoreHead, StoredKeyPair,
+    VERSION,
 };
 
 type Result<T> = std::result::Result<T, StorageError>;
@@ -160,7 +162,7 @@ impl Store {
             return Ok(());
         }
         let mut batch = WriteBatch::new();
-        batch.put(key, CoreRecord { version: VERSION, ..record }.to_vec());
+        readable::put(&mut batch, key, &CoreRecord { version: VERSION, ..record })?;
         self.kv.commit(batch)
     }
 
@@ -181,17 +183,16 @@ impl Store {
         next.default_discovery_key = next.default_discovery_key.or(Some(discovery_key));
 
         let mut batch = WriteBatch::new();
-        batch.put(keys::store_head(), next.to_vec());
+        readable::put(&mut batch, keys::store_head(), &next)?;
         let record = CoreRecord {
             version: VERSION,
             core_pointer: pointers.core,
             data_pointer: pointers.data,
             alias: init.alias.clone(),
         };
-        batch.put(keys::core(&discovery_key), record.to_vec());
+        readable::put(&mut batch, keys::core(&discovery_key), &record)?;
         if let Some(alias) = &init.alias {
-            let name = keys::alias(&alias.namespace, &alias.name);
-            batch.put(name, discovery_key.as_bytes().to_vec());
+            readable::put(&mut batch, keys::alias(&alias.namespace, &alias.name), &discovery_key)?;
         }
         let auth = Auth {
             key: init.key,
@@ -200,7 +201,7 @@ impl Store {
             key_pair: init.key_pair.clone().map(StoredKeyPair::Full),
             encryption_key: None,
         };
-        batch.put(keys::auth(pointers.core), auth.to_vec());
+        readable::put(&mut batch, keys::auth(pointers.core), &auth)?;
         for (name, value) in &init.user_data {
             batch.put(keys::user_data(pointers.data, name), value.clone());
         }
@@ -268,7 +269,7 @@ impl Store {
         let mut head = self.head.lock();
         let mut next = head.clone();
         change(&mut next);
-        batch.put(keys::store_head(), next.to_vec());
+        readable::put(&mut batch, keys::store_head(), &next)?;
         self.kv.commit(batch)?;
         *head = next;
         Ok(())
@@ -289,7 +290,8 @@ impl Store {
     /// already begins anew. `head` is that of the shared blocks; none if there are none.
     ///
     /// # Errors
-    /// [`StorageError::Corrupt`], or if it could not be written.
+    /// [`StorageError::Corrupt`], or if it could not be written; [`StorageError::Unwritable`] if what it is to begin with
+    /// continues it itself, or too many others.
     pub fn create_session(
         &self,
         core: &CoreStorage,
@@ -315,22 +317,19 @@ impl Store {
                 let data = next.datas;
                 next.datas = next.datas.saturating_add(1);
                 sessions.0.push(Session { name: name.into(), data_pointer: data });
-                if !sessions.fits() {
-                    let what = format!("a core cannot have {} named sessions", sessions.0.len());
-                    return Err(StorageError::Unsupported(what));
-                }
-                batch.put(keys::store_head(), next.to_vec());
-                batch.put(keys::sessions(core.pointers().core), sessions.to_vec());
+                readable::put(&mut batch, keys::store_head(), &next)?;
+                readable::put(&mut batch, keys::sessions(core.pointers().core), &sessions)?;
                 data
             }
         };
         let length = head.map_or(0, |head| head.length);
         let dependencies = core.dependencies().continued(core.pointers().data, length);
         if let Some(head) = head {
-            batch.put(keys::head(data), head.to_vec());
+            readable::put(&mut batch, keys::head(data), head)?;
         }
         if let Some(newest) = dependencies.newest() {
-            batch.put(keys::dependency(data), newest.to_vec());
+            check_link(&**core.kv(), data, newest, if known.is_some() { &sessions.0 } else { &[] })?;
+            readable::put(&mut batch, keys::dependency(data), &newest)?;
         }
         let _purging = core.purged().not_yet()?;
         core.kv().commit(batch)?;
@@ -368,7 +367,7 @@ impl Store {
         let mut next = store.clone();
         if next.default_discovery_key.as_ref() == Some(core.discovery_key()) {
             next.default_discovery_key = None;
-            batch.put(keys::store_head(), next.to_vec());
+            readable::put(&mut batch, keys::store_head(), &next)?;
         }
         self.kv.commit(batch)?;
         *store = next;
@@ -389,10 +388,8 @@ impl Store {
         let group = GroupRecord { topic: Some(*topic), pointer: next.groups };
         next.groups = next.groups.saturating_add(1);
         let mut batch = WriteBatch::new();
-        let mut pointer = Vec::new();
-        put::uint(&mut pointer, group.pointer);
-        batch.put(keys::group_topic(topic), pointer);
-        batch.put(keys::store_head(), next.to_vec());
+        readable::put(&mut batch, keys::group_topic(topic), &Record::GroupTopic(group.pointer))?;
+        readable::put(&mut batch, keys::store_head(), &next)?;
         self.kv.commit(batch)?;
         *store = next;
         Ok(group)

@@ -132,11 +132,6 @@ impl Batch {
         Ok(())
     }
 
-    /// Forgets the nodes that whoever has the first so many blocks has already: those of these blocks alone.
-    pub fn prune(&mut self, length: u64) {
-        self.nodes.retain(|node| flat::right_span(node.index) / 2 >= length);
-    }
-
     /// What was appended, as a change of the tree.
     #[must_use]
     pub fn finish(self) -> TreeChange {

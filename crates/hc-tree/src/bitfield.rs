@@ -143,7 +143,7 @@ impl LocalBitfield {
 
     /// Whether any block of a range is set.
     #[must_use]
-    pub fn has_any(&self, start: u64, end: u64) -> bool {
+    pub(crate) fn has_any(&self, start: u64, end: u64) -> bool {
         start < end && self.first_set(start).is_some_and(|first| first < end)
     }
 

@@ -36,7 +36,7 @@ pub const fn right_span(index: u64) -> u64 {
 
 /// How many blocks are below a node.
 #[must_use]
-pub const fn count_blocks(index: u64) -> u64 {
+pub(crate) const fn count_blocks(index: u64) -> u64 {
     1_u64 << depth(index)
 }
 
@@ -57,7 +57,7 @@ pub fn full_roots(length: u64) -> impl Iterator<Item = u64> + Clone {
 
 /// The number of blocks that these roots cover, if they are the roots of a log at all.
 #[must_use]
-pub fn length_of(roots: impl IntoIterator<Item = u64>) -> Option<u64> {
+pub(crate) fn length_of(roots: impl IntoIterator<Item = u64>) -> Option<u64> {
     let (mut length, mut last) = (0_u64, u64::MAX);
     for root in roots {
         let blocks = count_blocks(root);
@@ -138,7 +138,7 @@ impl Cursor {
 }
 
 /// The full trees that cover the first blocks of a log, from left to right, as cursors at their tops.
-pub fn full_trees(length: u64) -> impl Iterator<Item = Cursor> {
+pub(crate) fn full_trees(length: u64) -> impl Iterator<Item = Cursor> {
     full_roots(length).map(Cursor::new)
 }
 

@@ -28,7 +28,7 @@
 
 mod batch;
 pub mod bitfield;
-mod bitfield_find;
+mod bits;
 mod clear;
 mod error;
 pub mod flat;
@@ -46,7 +46,7 @@ mod truncate;
 
 pub use batch::{Batch, Draft, SignedChange, TreeChange};
 pub use bitfield::LocalBitfield;
-pub use bitfield_find::{Bits, SEGMENT_BITS};
+pub use bits::Bits;
 pub use clear::cleared_nodes;
 pub use error::{HeadError, MissingNode, ProofError, RequestError};
 pub use head::TreeHead;
@@ -57,8 +57,8 @@ pub use proof::{
     Unchecked, UpgradeProof, UpgradeRequest, Verified, plan, verify, verify_alone,
 };
 pub use reader::{NodeReader, byte_offset, missing_nodes, missing_nodes_with_gaps};
-pub use recover::{Recovered, StoredHead, recovery_request};
-pub use remote::{REFERRER, RemoteHead, RemoteProof, is_referred_by};
+pub use recover::{Recovered, StoredHead};
+pub use remote::{RemoteHead, RemoteProof};
 pub use reorg::{Reorg, ReorgWant, Reorged};
-pub use seek::{Seek, byte_range, seek, upgradeable};
+pub use seek::{Seek, seek, upgradeable};
 pub use truncate::{RemovedNodes, head_at, truncate};

@@ -18,7 +18,7 @@ pub struct Node {
 
 impl Node {
     /// The fewest bytes that an encoded node has.
-    pub const MIN_ENCODED_LEN: usize = 34;
+    pub(crate) const MIN_ENCODED_LEN: usize = 34;
 
     /// The node of a block.
     #[must_use]

@@ -39,20 +39,6 @@ pub struct Recovered {
 }
 
 impl StoredHead<'_> {
-    /// The roots that are not stored.
-    ///
-    /// # Errors
-    /// What the reader returns.
-    pub fn missing_roots<R: NodeReader>(&self, reader: &R) -> Result<Vec<u64>, R::Error> {
-        let mut missing = Vec::new();
-        for root in flat::full_roots(self.length) {
-            if !reader.has_node(root)? {
-                missing.push(root);
-            }
-        }
-        Ok(missing)
-    }
-
     /// What to ask a peer for: all roots.
     #[must_use]
     pub fn request(&self) -> ProofRequest {
@@ -96,13 +82,6 @@ impl StoredHead<'_> {
         verifier.verify_head(&head, self.signature).map_err(ProofError::Signature)?;
         Ok(Recovered { head, nodes })
     }
-}
-
-/// What to build a proof from that gives back a root: the head of the blocks up to the end of that root.
-#[must_use]
-pub fn recovery_request(root: u64) -> ProofRequest {
-    let upgrade = Some(UpgradeRequest { start: 0, length: flat::right_span(root) / 2 + 1 });
-    ProofRequest { upgrade, ..ProofRequest::default() }
 }
 
 impl Recovered {

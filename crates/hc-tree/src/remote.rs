@@ -14,9 +14,6 @@ use crate::error::ProofError;
 use crate::head::TreeHead;
 use crate::proof::{BlockRequest, Proof, ProofRequest, UpgradeRequest, Verified, verify_alone};
 
-/// The name of the record beside a log that says who referred to it.
-pub const REFERRER: &str = "referrer";
-
 /// A proof that stands alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteProof {
@@ -125,16 +122,4 @@ impl RemoteHead {
     pub const fn verifier(&self) -> &Verifier {
         &self.verifier
     }
-
-    /// Whether the log is longer than somebody knows who knows of so many blocks.
-    #[must_use]
-    pub const fn is_newer(&self, length: u64) -> bool {
-        self.head.length() > length
-    }
-}
-
-/// Whether a log belongs to who is expected to have referred to it. `stored` is its record [`REFERRER`].
-#[must_use]
-pub fn is_referred_by(stored: Option<&[u8]>, expected: Option<&[u8]>) -> bool {
-    expected.is_none() || stored == expected
 }

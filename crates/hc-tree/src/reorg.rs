@@ -29,20 +29,14 @@ use crate::reader::NodeReader;
 /// A head of another fork that is signed, on the way to knowing what it shares with ours.
 #[derive(Debug, Clone)]
 pub struct Reorg {
-    from: Left,
+    /// Blocks of the log that is left.
+    before: u64,
     head: TreeHead,
     signature: Vec<u8>,
     nodes: BTreeMap<u64, Node>,
     /// The lowest node that is known to differ, and before which nothing does. None once that is settled.
     differs: Option<Node>,
     ancestors: u64,
-}
-
-/// The log that is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Left {
-    fork: u64,
-    length: u64,
 }
 
 /// What to ask a peer for next: the way up from any one of these blocks.
@@ -59,7 +53,6 @@ pub struct ReorgWant {
 /// A change to another fork whose head is signed: it may be written.
 #[derive(Debug, Clone)]
 pub struct Reorged {
-    from: Left,
     change: TreeChange,
     signature: Vec<u8>,
 }
@@ -97,10 +90,10 @@ impl Reorg {
         }
         let verified = verify_alone(proof, verifier)?;
         let (head, signature) = verified.upgrade().ok_or(ProofError::Empty)?;
-        let from = Left { fork: ours.fork(), length: ours.length() };
+        let before = ours.length();
         let (head, signature) = (head.clone(), signature.to_vec());
         let mut reorg =
-            Self { from, ancestors: head.length(), head, signature, nodes: BTreeMap::new(), differs: None };
+            Self { before, ancestors: head.length(), head, signature, nodes: BTreeMap::new(), differs: None };
         for root in reorg.head.roots() {
             if reorg.stored(reader, root.index)?.is_none_or(|stored| stored.hash != root.hash) {
                 reorg.differs = Some(*root);
@@ -116,11 +109,7 @@ impl Reorg {
     pub fn want(&self) -> Option<ReorgWant> {
         let differs = self.differs?;
         let (start, end) = (flat::left_span(differs.index) / 2, flat::right_span(differs.index) / 2 + 1);
-        Some(ReorgWant {
-            start,
-            end: end.min(self.from.length),
-            nodes: u64::from(flat::depth(differs.index)),
-        })
+        Some(ReorgWant { start, end: end.min(self.before), nodes: u64::from(flat::depth(differs.index)) })
     }
 
     /// Takes an answer to what was [wanted](Self::want). An upgrade that came with it is not looked at.
@@ -153,18 +142,12 @@ impl Reorg {
         &self.head
     }
 
-    /// Whether it is known what the forks share.
-    #[must_use]
-    pub const fn is_finished(&self) -> bool {
-        self.differs.is_none()
-    }
-
     /// What may be written, once it is known what the forks share.
     #[must_use]
     pub fn finish(self) -> Option<Reorged> {
-        let Self { from, head, signature, nodes, differs, ancestors } = self;
-        let change = TreeChange::reorg(from.length, ancestors, head, nodes.into_values().collect());
-        differs.is_none().then_some(Reorged { from, change, signature })
+        let Self { before, head, signature, nodes, differs, ancestors } = self;
+        let change = TreeChange::reorg(before, ancestors, head, nodes.into_values().collect());
+        differs.is_none().then_some(Reorged { change, signature })
     }
 
     /// Goes down as far as what was proven leads.
@@ -173,7 +156,7 @@ impl Reorg {
         while let Some(top) = differs {
             ancestors = flat::left_span(top.index) / 2;
             let mut below = Cursor::new(top.index);
-            let left = below.left_child().filter(|_| ancestors < self.from.length);
+            let left = below.left_child().filter(|_| ancestors < self.before);
             let stored = match left {
                 Some(left) => self.stored(reader, left)?,
                 None => None,
@@ -196,7 +179,7 @@ impl Reorg {
 
     /// Whether a node was part of the log that is left.
     const fn had(&self, index: u64) -> bool {
-        flat::right_span(index) / 2 < self.from.length
+        flat::right_span(index) / 2 < self.before
     }
 
     fn stored<R: NodeReader>(&self, reader: &R, index: u64) -> Result<Option<Node>, R::Error> {
@@ -217,12 +200,6 @@ impl Reorged {
     #[must_use]
     pub fn signature(&self) -> &[u8] {
         &self.signature
-    }
-
-    /// Whether this was worked out from this head, and so may replace it.
-    #[must_use]
-    pub fn replaces(&self, head: &TreeHead) -> bool {
-        self.from == Left { fork: head.fork(), length: head.length() }
     }
 
     /// The new head and its signature.

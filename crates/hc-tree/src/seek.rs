@@ -1,14 +1,12 @@
-//! From bytes to blocks and back: which block holds a byte of the log, and where a block lies.
+//! Which block holds a byte of the log, and whether the roots of a shorter length are stored.
 //!
-//! Blocks of an encrypted log begin with *padding*, bytes that do not count as content. A seek counts only content; a byte
-//! range is one of stored bytes.
+//! Blocks of an encrypted log begin with *padding*, bytes that do not count as content. A seek counts only content.
 //!
-//! Follows npm hypercore 11.37.1, `lib/merkle-tree.js` (`ByteSeeker`, `byteRange`, `upgradeable`).
+//! Follows npm hypercore 11.37.1, `lib/merkle-tree.js` (`ByteSeeker`, `upgradeable`).
 
-use crate::error::MissingNode;
 use crate::flat::{self, Cursor};
 use crate::head::TreeHead;
-use crate::reader::{NodeReader, byte_offset};
+use crate::reader::NodeReader;
 
 /// Where a byte of a log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,20 +74,6 @@ fn seek_below<R: NodeReader>(reader: &R, root: u64, mut bytes: u64, padding: u64
             cursor.sibling();
         }
     }
-}
-
-/// Where a block, or the blocks below an inner node, lie in the log: how many bytes are before them, and how many they have.
-///
-/// # Errors
-/// What the reader returns, and [`MissingNode`].
-pub fn byte_range<R: NodeReader>(reader: &R, head: &TreeHead, index: u64) -> Result<(u64, u64), R::Error>
-where
-    R::Error: From<MissingNode>,
-{
-    let known = |index: u64| flat::right_span(index) / 2 < head.length();
-    let node = if known(index) { reader.node(index)? } else { None };
-    let size = node.ok_or(MissingNode { index })?.size;
-    Ok((byte_offset(reader, head, index)?, size))
 }
 
 /// Whether all roots of a shorter length are stored, so that a peer that knows so many blocks can be brought up.

@@ -74,7 +74,6 @@ impl Reader {
 
     /// Writes a reorg as a store does.
     fn replace(&mut self, reorged: &Reorged) {
-        assert!(reorged.replaces(&self.head));
         let change = reorged.change();
         if let Some(removed) = change.removed() {
             let (start, end) = removed.range;

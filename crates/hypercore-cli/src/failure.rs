@@ -73,7 +73,7 @@ impl Failure {
             Self::Core(error) => match error.code() {
                 "STORAGE_EMPTY" => 3,
                 "SESSION_NOT_WRITABLE" => 4,
-                "INVALID_PROOF" | "INVALID_CHECKSUM" | "INVALID_SIGNATURE" => 6,
+                "STORAGE_CONFLICT" | "INVALID_PROOF" | "INVALID_CHECKSUM" | "INVALID_SIGNATURE" => 6,
                 "REQUEST_TIMEOUT" | "CONNECTION_FAILED" => 5,
                 _ => 1,
             },

@@ -33,9 +33,10 @@ pub(crate) async fn made(dir: &Path) -> Result<Corestore> {
     Ok(Corestore::open(dir).await?)
 }
 
-/// Fails if a directory holds no store.
+/// Fails if a directory holds no store, or one of an older version.
 pub(crate) fn must_hold_a_store(dir: &Path) -> Result {
     use std::io::ErrorKind::{NotADirectory, NotFound};
+    hypercore::storage::refuse_older(dir)?;
     let shown = dir.display();
     let missing = |why: String| Err(Failure::Missing(format!("{shown} holds no store{why}")));
     match std::fs::metadata(dir.join("db")) {
@@ -43,8 +44,6 @@ pub(crate) fn must_hold_a_store(dir: &Path) -> Result {
         Err(error) if !matches!(error.kind(), NotFound | NotADirectory) => {
             Err(Failure::File { what: shown.to_string(), error })
         }
-        // of a directory of version 10 the library says what it is
-        _ if dir.join("oplog").is_file() => Ok(()),
         _ if dir.exists() && !dir.is_dir() => missing(": it is not a directory".into()),
         _ => missing(format!("; make one with `hypercore create {shown}`")),
     }

@@ -233,6 +233,8 @@ impl Error {
             Self::Decoding { .. } | Self::Encryption { .. } => "DECODING_ERROR",
             // a node of the tree that a log or session needs is not stored (any more)
             Self::Storage(StorageError::Tree { .. }) => "INVALID_OPERATION",
+            Self::Storage(StorageError::Unsupported(_)) => "STORAGE_CONFLICT",
+            Self::Storage(StorageError::Unwritable(_)) => "BAD_ARGUMENT",
             Self::Storage(_) | Self::Archive { .. } => "WRITE_FAILED",
             Self::Protocol(_) | Self::Replication(_) | Self::Connection(_) => "CONNECTION_FAILED",
             Self::StoreClosed => "SESSION_CLOSED",

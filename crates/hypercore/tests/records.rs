@@ -321,3 +321,11 @@ async fn a_core_that_is_only_named_by_its_manifest_is_found_again() {
     assert_eq!((same.key(), same.length(), same.writable()), (first.key(), 1, true));
     assert_eq!(filled(1).await.length(), 1);
 }
+
+#[tokio::test]
+async fn f14_the_referrer_of_a_log_is_its_record() {
+    let log = filled(1).await;
+    assert!(!log.is_referred_by(&[1; 32]).await.unwrap());
+    log.set_user_data("referrer", Some(&[1; 32])).await.unwrap();
+    assert!(log.is_referred_by(&[1; 32]).await.unwrap() && !log.is_referred_by(&[2; 32]).await.unwrap());
+}

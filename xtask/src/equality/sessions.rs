@@ -1,6 +1,6 @@
 //! Actions on named sessions, snapshots and atoms.
 
-use hc_interop::json;
+use hc_interop::{Value, json};
 
 use super::changes::{chosen, keep, set_user_data};
 use super::part::Step;
@@ -12,7 +12,15 @@ const NAMES: [&str; 3] = ["s", "t", "long name of a session"];
 const MAX_SNAPSHOTS: usize = 3;
 
 pub(super) fn open(script: &mut Script<'_>) -> Done {
-    let Some((at, core, head)) = chosen(script) else { return Ok(()) };
+    let at = script.any_log();
+    open_one_of(script, at)
+}
+
+/// Opens a named session of a log.
+fn open_one_of(script: &mut Script<'_>, at: usize) -> Done {
+    let Some((core, head)) = script.world.logs.get(at).map(|log| (log.symbol.clone(), log.base)) else {
+        return Ok(());
+    };
     let name = script.random.pick(&NAMES).copied().unwrap_or("s");
     let is_open = script.world.logs.get(at).is_some_and(|log| log.sessions.iter().any(|s| s.name == name));
     if is_open {
@@ -35,15 +43,19 @@ pub(super) fn open(script: &mut Script<'_>) -> Done {
         fields["overwrite"] = json!(true);
     }
     let Ok(opened) = script.step(&Step::new("core.session", fields).giving(&symbol))? else { return Ok(()) };
+    keep_opened(script, at, symbol, name, &opened);
+    Ok(())
+}
+
+fn keep_opened(script: &mut Script<'_>, at: usize, symbol: String, name: &'static str, opened: &Value) {
     if let Some(log) = script.world.logs.get_mut(at) {
         // one that was resumed may have been truncated before
-        let head = Head::of(&opened);
+        let head = Head::of(opened);
         let truncated = head.fork != log.base.fork;
         log.shared.insert(name, Some(head.signed_length));
         log.lengths.insert(name, head.length);
         log.sessions.push(Session { symbol, name, head, truncated, mixed: false });
     }
-    Ok(())
 }
 
 /// A named session by chance: its log, its place there, and how steps name it. None that the log was cut beneath.
@@ -85,27 +97,74 @@ pub(super) fn truncate(script: &mut Script<'_>) -> Done {
     Ok(())
 }
 
+/// Commits a session, with more blocks in it at times. Where it was a part, the directory may be handed over, and the rest be
+/// committed by the other side.
 pub(super) fn commit(script: &mut Script<'_>) -> Done {
-    let Some((at, place, core, head)) = any_session(script) else { return Ok(()) };
-    let Some(log) = script.world.logs.get(at) else { return Ok(()) };
-    let (base, base_core) = (log.base, log.symbol.clone());
-    if log.sessions.get(place).is_none_or(|session| session.truncated || session.head.fork != base.fork) {
-        return Ok(());
+    let at = script.any_log();
+    if committable(script, at).is_none() {
+        open_one_of(script, at)?;
     }
+    for _ in 0..4 {
+        let Some((place, name, core, mut head)) = committable(script, at) else { return Ok(()) };
+        if !script.random.once_in(3) {
+            let step = Step::new("append", json!({ "core": core, "blocks": blocks(&mut script.random) }));
+            head = script.change(&step, &core)?.1;
+            keep_session(script, at, place, head, false);
+        }
+        let in_part = commit_some(script, (at, place), &core, head)?;
+        if !in_part || script.random.once_in(3) {
+            return Ok(());
+        }
+        script.reopen()?;
+        resume(script, at, name)?;
+    }
+    Ok(())
+}
+
+/// A session of a log that Node can commit: its place, its name, how steps name it, and its head.
+fn committable(script: &Script<'_>, at: usize) -> Option<(usize, &'static str, String, Head)> {
+    let log = script.world.logs.get(at)?;
+    let fits =
+        |session: &&Session| !session.mixed && !session.truncated && session.head.fork == log.base.fork;
+    let place = log.sessions.iter().rposition(|session| fits(&session))?;
+    let session = log.sessions.get(place)?;
+    Some((place, session.name, session.symbol.clone(), session.head))
+}
+
+/// Commits a session, or a part of it. Whether it was a part, and changed the log.
+fn commit_some(
+    script: &mut Script<'_>,
+    (at, place): (usize, usize),
+    core: &str,
+    head: Head,
+) -> Result<bool, String> {
+    let Some(log) = script.world.logs.get(at) else { return Ok(false) };
+    let (base, base_core) = (log.base, log.symbol.clone());
     let mut length = head.length;
     let mut fields = json!({ "core": base_core, "session": core });
-    if script.random.once_in(3) && head.length > base.length {
+    if script.random.once_in(2) && head.length > base.length {
         length = script.random.between(base.length, head.length);
         fields["length"] = json!(length);
     }
     // after a commit that changes nothing Node has no signature any more, and leaves updates of groups behind
     if length == base.length {
-        return Ok(());
+        return Ok(false);
     }
-    let (_, head) = script.change(&Step::new("core.commit", fields), &base_core)?;
-    keep(script, at, head);
-    let head = script.state(&core)?;
-    keep_session(script, at, place, head, false);
+    let (reply, after) = script.change(&Step::new("core.commit", fields), &base_core)?;
+    keep(script, at, after);
+    let own = script.state(core)?;
+    keep_session(script, at, place, own, false);
+    Ok(length < head.length && reply.is_ok_and(|reply| reply.get("length").is_some()))
+}
+
+/// Opens a named session again as it was left.
+fn resume(script: &mut Script<'_>, at: usize, name: &'static str) -> Done {
+    let Some(core) = script.world.logs.get(at).map(|log| log.symbol.clone()) else { return Ok(()) };
+    let symbol = script.world.fresh("session");
+    let step = Step::new("core.session", json!({ "core": core, "name": name })).giving(&symbol);
+    if let Ok(opened) = script.step(&step)? {
+        keep_opened(script, at, symbol, name, &opened);
+    }
     Ok(())
 }
 

@@ -139,15 +139,6 @@ impl Manifest {
         if signers == 0 { 0 } else { u64::try_from(signers / 2 + 1).unwrap_or(u64::MAX) }
     }
 
-    /// This manifest in the lowest version that has its fields, where it is a lower one.
-    #[must_use]
-    pub fn in_fitting_version(mut self) -> Self {
-        if self.user_data.is_some() || self.linked.is_some() {
-            self.version = self.version.max(2);
-        }
-        self
-    }
-
     /// Reads a manifest and checks that it can be fulfilled.
     ///
     /// # Errors

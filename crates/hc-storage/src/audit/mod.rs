@@ -29,6 +29,7 @@ use thiserror::Error;
 use crate::error::StorageError;
 use crate::keys::{self, Key};
 use crate::kv::{Op, WriteBatch};
+use crate::readable;
 use crate::records::{Alias, Auth, CoreRecord};
 use crate::store::{Store, decode};
 
@@ -215,9 +216,14 @@ pub fn audit(store: &Store, only: Option<&DiscoveryKey>) -> Result<Report> {
 /// Writes the repairs of a report that was just made.
 ///
 /// # Errors
-/// As [`Kv::commit`](crate::Kv::commit); then nothing was repaired.
+/// As [`Kv::commit`](crate::Kv::commit), and [`StorageError::Unwritable`]; then nothing was repaired.
 pub fn repair(store: &Store, report: &Report) -> Result<()> {
     let mut batch = WriteBatch::new();
+    for (_, op) in &report.repairs {
+        if let Op::Put(key, value) = op {
+            readable::check(key, value)?;
+        }
+    }
     batch.extend(report.repairs.iter().map(|(_, op)| op.clone()));
     store.kv().commit(batch)
 }

@@ -8,7 +8,7 @@ use crate::keys::{Key, Place};
 use crate::kv::Op;
 use crate::records::StoreHead;
 use crate::store::Store;
-use compact_encoding::Encode;
+use compact_encoding::{Encode, MAX_SAFE_UINT};
 
 /// The pointers that cores use.
 #[derive(Debug, Default)]
@@ -86,6 +86,10 @@ fn counters(store: &Store, known: &Known, report: &mut Report) {
         return;
     }
     let right = StoreHead { cores: head.cores.max(cores), datas: head.datas.max(datas), ..head };
+    if cores.max(datas) > MAX_SAFE_UINT {
+        // there is no pointer left to give out
+        return report.find(&Of::default(), Fault::Counters);
+    }
     let put = Op::Put(crate::keys::store_head(), right.to_vec().into());
     report.find_and_mend(&Of::default(), Fault::Counters, "raise them", [put]);
 }

@@ -5,7 +5,7 @@ use hc_protocol::wire::{Data, Request};
 use hc_replicator::Served;
 use hc_storage::{CoreStorage, StorageError};
 use hc_tree::{
-    BlockRequest, HashRequest, MissingNode, Proof, ProofPlan, ProofRequest, RequestError, TreeHead, flat,
+    BlockRequest, HashRequest, MissingNode, Proof, ProofPlan, ProofRequest, RequestError, TreeHead,
     missing_nodes, missing_nodes_with_gaps, plan,
 };
 
@@ -128,7 +128,7 @@ impl Core {
             return false;
         }
         drop(state);
-        flat::full_roots(length).all(|root| matches!(self.0.disk.tree_node(root), Ok(Some(_))))
+        hc_tree::upgradeable(&self.0.disk, length).unwrap_or(false)
     }
 }
 

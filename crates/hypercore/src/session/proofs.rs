@@ -12,6 +12,9 @@ use super::Hypercore;
 use crate::storage::blocking;
 use crate::{Error, Result};
 
+/// The record beside a log that says who referred to it.
+const REFERRER: &str = "referrer";
+
 impl Hypercore {
     /// The hash of the whole log: two logs with the same one hold the same blocks.
     ///
@@ -96,6 +99,15 @@ impl Hypercore {
         let known = self.core().verifier();
         let remote = hc_tree::RemoteProof::new(self.key(), proof.clone());
         remote.verify(self.key(), known.as_ref()).map_err(|error| self.core().invalid_proof(error))
+    }
+
+    /// Whether who referred to the log, as its record `referrer` says, is this one: what Node's `verifyFullyRemote` checks with
+    /// its option of that name. The record is the application's, see [`set_user_data`](Self::set_user_data).
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn is_referred_by(&self, referrer: &[u8]) -> Result<bool> {
+        Ok(self.user_data(REFERRER).await?.as_deref() == Some(referrer))
     }
 
     /// Verifies what somebody proved of this log, and stores it. Whether it could be used: a proof of another fork, or one

@@ -77,7 +77,8 @@ impl Storage {
     /// Opens the store in a directory, or makes one. The directory is interchangeable with Node's Hypercore 11.
     ///
     /// # Errors
-    /// [`Error::Storage`] if another process has it open, if it was copied or moved unsafely, or if it cannot be read.
+    /// [`Error::Storage`] if another process has it open, if it was copied or moved unsafely, if it is one of Hypercore 10 (then
+    /// nothing is written), or if it cannot be read.
     #[cfg(feature = "rocksdb")]
     pub async fn open(dir: impl AsRef<std::path::Path>, options: StorageOptions) -> Result<Arc<Self>> {
         let dir = dir.as_ref().to_owned();
@@ -287,6 +288,15 @@ impl Storage {
         let storage = Arc::clone(self);
         blocking(move || Ok(storage.store.close()?)).await
     }
+}
+
+/// Refuses a directory that holds a store of Hypercore 10 (of Corestore 6), as every opening of it does. Writes nothing.
+///
+/// # Errors
+/// [`Error::Storage`] if it holds one.
+#[cfg(feature = "rocksdb")]
+pub fn refuse_older(dir: impl AsRef<std::path::Path>) -> Result<()> {
+    Ok(hc_storage_rocks::refuse_older(dir.as_ref())?)
 }
 
 /// Everything that the store in a directory holds, in key order: opened for reading, for this alone.
