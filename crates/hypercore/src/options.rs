@@ -20,10 +20,9 @@ pub struct OpenOptions {
     pub(crate) open_only: bool,
     pub(crate) overwrite: bool,
     pub(crate) compat: bool,
-    pub(crate) user_data: Vec<(String, Vec<u8>)>,
     pub(crate) group: Option<[u8; 32]>,
-    pub(crate) durability: Durability,
-    pub(crate) replication: ReplicationOptions,
+    pub(crate) durability: Option<Durability>,
+    pub(crate) replication: Option<ReplicationOptions>,
     pub(crate) session: SessionOptions,
 }
 
@@ -41,8 +40,8 @@ impl OpenOptions {
         self
     }
 
-    /// Signs appends with this key pair. Without [`key`](Self::key) or [`manifest`](Self::manifest), the core is the one
-    /// that this key pair alone signs.
+    /// Signs what the first session appends with this key pair, and is kept with the core if it may sign it. Without
+    /// [`key`](Self::key) or [`manifest`](Self::manifest), the core is the one that this key pair alone signs.
     #[must_use]
     pub fn key_pair(mut self, key_pair: KeyPair) -> Self {
         self.key_pair = Some(key_pair);
@@ -74,24 +73,28 @@ impl OpenOptions {
         self
     }
 
-    /// Forgets what is stored and starts again from length 0: under the key that is given, else with a new one.
+    /// Forgets what is stored and starts again from length 0: under the key that is given, else with a new one. Not of a core
+    /// that is open, and in a store of many cores not of one that can be written there: what is written next would be a
+    /// second history of its log.
     #[must_use]
     pub const fn overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;
         self
     }
 
-    /// Creates the core as version 10 did: its key is the public key itself.
+    /// Creates the core as version 10 did: its key is the public key itself. Says nothing of a core whose key or manifest is
+    /// given, or that is stored.
     #[must_use]
     pub const fn compat(mut self, compat: bool) -> Self {
         self.compat = compat;
         self
     }
 
-    /// Stores a record beside the log when the core is created. Never replicated.
+    /// Stores a record beside the log, in the same batch if the core is created. Never replicated. Short for the same in
+    /// [`SessionOptions`].
     #[must_use]
     pub fn user_data(mut self, key: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
-        self.user_data.push((key.into(), value.into()));
+        self.session = self.session.user_data(key, value);
         self
     }
 
@@ -109,17 +112,17 @@ impl OpenOptions {
         self
     }
 
-    /// When an append is acknowledged. It holds for the whole store: the first core that is opened decides.
+    /// When an append is acknowledged. It holds for the whole store: a store that is open already has to have the same.
     #[must_use]
     pub const fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
+        self.durability = Some(durability);
         self
     }
 
-    /// How the core behaves towards peers. The first open of a core decides.
+    /// How the core behaves towards peers. A core that is open already has to have the same.
     #[must_use]
     pub const fn replication(mut self, replication: ReplicationOptions) -> Self {
-        self.replication = replication;
+        self.replication = Some(replication);
         self
     }
 
@@ -130,16 +133,30 @@ impl OpenOptions {
         self
     }
 
-    /// How the first session behaves.
+    /// How the first session behaves. It signs with the core's key pair, unless it has one of its own.
     #[must_use]
     pub fn session_options(&self) -> SessionOptions {
-        self.session.clone()
+        let key_pair = self.session.key_pair.clone().or_else(|| self.key_pair.clone());
+        SessionOptions { key_pair, ..self.session.clone() }
     }
 
-    /// The key pair that the first session signs with, if one was given.
+    /// The manifest that was given.
     #[must_use]
-    pub fn signer(&self) -> Option<KeyPair> {
-        self.key_pair.clone()
+    pub const fn given_manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
+    /// Whether a core of version 10 is asked for.
+    #[must_use]
+    pub const fn is_compat(&self) -> bool {
+        self.compat
+    }
+
+    /// Whether these can be options of the core with this key: they name no other one.
+    #[must_use]
+    pub fn fit(&self, key: &Key) -> bool {
+        self.key.is_none_or(|own| own == *key)
+            && self.manifest.as_ref().is_none_or(|manifest| manifest.belongs_to(key))
     }
 
     /// How long calls wait for peers; none (the default) waits for good. Short for the same in [`SessionOptions`].
@@ -178,7 +195,7 @@ pub enum Durability {
 }
 
 /// How a core behaves towards its peers.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplicationOptions {
     /// Whether to fetch a longer signed length as soon as a peer has one (default: yes).
     pub eager_upgrade: bool,
@@ -200,6 +217,8 @@ pub struct SessionOptions {
     pub(crate) timeout: Option<Option<Duration>>,
     pub(crate) weak: Option<bool>,
     pub(crate) encryption: Option<Option<Encryption>>,
+    pub(crate) key_pair: Option<KeyPair>,
+    pub(crate) user_data: Vec<(String, Vec<u8>)>,
     pub(crate) on_wait: Option<Hook>,
     pub(crate) on_seq: Option<Hook>,
     pub(crate) verify_reads: Option<bool>,
@@ -218,6 +237,24 @@ pub(crate) struct Target {
     pub(crate) checkout: Option<u64>,
     pub(crate) atom: Option<Atom>,
     pub(crate) snapshot: bool,
+}
+
+impl Target {
+    /// Whether it is the log of the session that it is made from, or of the core.
+    pub(crate) const fn is_same(&self) -> bool {
+        self.name.is_none() && self.atom.is_none() && !self.snapshot
+    }
+
+    /// Fails if something of it would have no effect.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.checkout.is_some() && self.name.is_none() && self.atom.is_none() {
+            return Err(Error::Assertion("only atoms and named sessions can go back to a length".into()));
+        }
+        if self.overwrite && self.name.is_none() {
+            return Err(Error::Assertion("only named sessions can begin anew".into()));
+        }
+        Ok(())
+    }
 }
 
 impl SessionOptions {
@@ -267,6 +304,21 @@ impl SessionOptions {
     #[must_use]
     pub fn encryption(mut self, encryption: impl Into<Option<Encryption>>) -> Self {
         self.encryption = Some(encryption.into());
+        self
+    }
+
+    /// Signs what this session appends with this key pair: so it can write to a core of which the key pair is not stored.
+    /// Appending with one that may not sign is an [`Error::BadArgument`].
+    #[must_use]
+    pub fn key_pair(mut self, key_pair: KeyPair) -> Self {
+        self.key_pair = Some(key_pair);
+        self
+    }
+
+    /// Stores a record beside the log when the session is opened. Never replicated. A named session has records of its own.
+    #[must_use]
+    pub fn user_data(mut self, key: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.user_data.push((key.into(), value.into()));
         self
     }
 
@@ -334,8 +386,10 @@ impl SessionOptions {
             writable: self.writable.or(parent.writable),
             wait: self.wait.or(parent.wait),
             timeout: self.timeout.or(parent.timeout),
-            weak: self.weak,
+            weak: self.weak.or(parent.weak),
             encryption: self.encryption.or_else(|| parent.encryption.clone()),
+            key_pair: self.key_pair.or_else(|| parent.key_pair.clone()),
+            user_data: self.user_data,
             on_wait: self.on_wait.or_else(|| parent.on_wait.clone()),
             on_seq: self.on_seq.or_else(|| parent.on_seq.clone()),
             verify_reads: self.verify_reads.or(parent.verify_reads),

@@ -75,7 +75,7 @@ async fn writer(durability: Durability) -> (Arc<Device>, Hypercore) {
     let options = StorageOptions { durability, ..StorageOptions::default() };
     let storage = Storage::over(Arc::clone(&device) as Arc<dyn Kv>, options, false).unwrap();
     let core = Core::open(&storage, CoreName::default(), OpenOptions::new()).await.unwrap();
-    (device, Hypercore::from_core(core, SessionOptions::new(), None))
+    (device, Hypercore::from_core(core, SessionOptions::new()).await.unwrap())
 }
 
 async fn reader(of: &Hypercore) -> Hypercore {

@@ -25,9 +25,9 @@ fn connect(a: &Hypercore, b: &Hypercore) -> Replication {
 }
 
 async fn within(storage: &Arc<Storage>, options: OpenOptions) -> Hypercore {
-    let signer = options.signer();
+    let session = options.session_options();
     let core = Core::open(storage, CoreName::default(), options).await.unwrap();
-    Hypercore::from_core(core, SessionOptions::new(), signer)
+    Hypercore::from_core(core, session).await.unwrap()
 }
 
 // groups

@@ -167,12 +167,13 @@ async fn a17_weak_sessions_do_not_keep_a_core_open() {
     assert_eq!(weak.get(0).await.unwrap(), "x");
     weak.close().await.unwrap();
     let weak = core.session(SessionOptions::new().weak(true)).await.unwrap();
-    let strong = weak.session(SessionOptions::new()).await.unwrap();
+    let inherited = weak.session(SessionOptions::new()).await.unwrap();
+    let strong = weak.session(SessionOptions::new().weak(false)).await.unwrap();
     let mut events = weak.events();
     core.close().await.unwrap();
-    assert!(!weak.is_closed() && weak.core().has_sessions(), "a session of a weak one is not weak");
+    assert!(!weak.is_closed() && weak.core().has_sessions());
     strong.close().await.unwrap();
-    assert!(weak.is_closed() && !weak.core().has_sessions());
+    assert!(weak.is_closed() && inherited.is_closed() && !weak.core().has_sessions());
     assert_eq!(weak.get(0).await.unwrap_err().code(), "SESSION_CLOSED");
     assert_eq!(told(&mut events).await, [Event::Close]);
     Hypercore::open(dir.path()).await.unwrap();

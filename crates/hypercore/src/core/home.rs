@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::Core;
 
 /// Where a branch is, and was.
-pub(super) struct Home {
+pub(crate) struct Home {
     first: Stay,
     sessions: Mutex<Sessions>,
 }
@@ -64,7 +64,7 @@ impl Home {
         stay
     }
 
-    pub(super) fn core(&self) -> &Core {
+    pub(crate) fn core(&self) -> &Core {
         &self.stay().core
     }
 

@@ -62,9 +62,11 @@ impl Core {
         if self.0.lifetime.closed.swap(true, Ordering::AcqRel) {
             return;
         }
+        self.0.exclusive.close();
         self.cancel_wants();
         self.drop_peers();
         self.emit(|| Event::Close);
+        self.0.branches.closed();
     }
 
     /// Closes the store of a core that has one to itself, if the core is closed.
