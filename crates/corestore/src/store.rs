@@ -104,24 +104,31 @@ impl CorestoreBuilder {
     /// A new store in memory.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the system has no randomness.
+    /// [`Error::BadArgument`] if it was to be adopted or followed: nobody else has it; [`Error::Internal`] if the system has
+    /// no randomness.
     pub async fn memory(self) -> Result<Corestore> {
-        let storage = Storage::memory()?;
+        if self.storage.adopt || self.storage.follow {
+            return Err(Error::BadArgument("a store in memory has no directory to adopt or follow".into()));
+        }
+        let storage = Storage::memory_with(self.storage.durability)?;
         self.over(storage)
     }
 
-    /// A store over storage that is open already.
+    /// A store over storage that is open already, and how it was opened counts.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// As [`open`](Self::open); [`Error::BadArgument`] if appends were to be synced and the storage does not.
     pub fn over(self, storage: Arc<Storage>) -> Result<Corestore> {
+        if self.storage.durability == Durability::Sync && storage.durability() != Durability::Sync {
+            return Err(Error::BadArgument("the storage was opened with another durability".into()));
+        }
         let primary_key = self.resume_primary_key(&storage)?;
         let root = Arc::new(Root {
-            storage,
             registry: Registry::default(),
             streams: Streams::default(),
             primary_key,
-            read_only: self.storage.read_only,
+            read_only: self.storage.read_only || storage.is_read_only(),
+            storage,
             closed: AtomicBool::new(false),
         });
         tokio::spawn(close_idle_cores(Arc::downgrade(&root)));
@@ -138,7 +145,7 @@ impl CorestoreBuilder {
             (Some(stored), _) => Ok(stored),
             (None, given) => {
                 let fresh = given.map_or_else(hypercore::random, Ok)?;
-                if !self.storage.read_only {
+                if !self.storage.read_only && !storage.is_read_only() {
                     storage.store().set_seed(&fresh)?;
                 }
                 Ok(fresh)

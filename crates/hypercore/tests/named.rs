@@ -135,6 +135,20 @@ async fn d4_a_part_is_committed_and_then_the_rest() {
 }
 
 #[tokio::test]
+async fn d4_where_the_sessions_own_blocks_begin_can_be_said() {
+    let core = filled(2).await;
+    let draft = named(&core, "draft").await;
+    draft.append_batch(["a", "b"]).await.unwrap();
+    core.append("a").await.unwrap();
+    let from = |length| CommitOptions::new().tree_length(length);
+    assert_eq!(core.commit_with(&draft, from(4)).await.unwrap(), None, "the log is not that long");
+    assert_eq!(core.length(), 3);
+    assert_eq!(core.commit_with(&draft, from(3)).await.unwrap().unwrap().length, 4);
+    assert_eq!(texts(&core).await, ["0", "1", "a", "b"]);
+    assert_eq!(texts(&draft).await, ["0", "1", "a", "b"]);
+}
+
+#[tokio::test]
 async fn d4_a_session_that_was_cut_itself_is_committed_where_it_fits() {
     let core = filled(3).await;
     let draft = named(&core, "draft").await;
