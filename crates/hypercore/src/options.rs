@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hc_crypto::{Key, KeyPair, Manifest};
+use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest};
 
 use crate::atom::Atom;
 use crate::encryption::Encryption;
@@ -245,13 +245,14 @@ impl Target {
         self.name.is_none() && self.atom.is_none() && !self.snapshot
     }
 
-    /// Fails if something of it would have no effect.
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Fails if something of it would have no effect on a session of this core.
+    pub(crate) fn check(&self, core: &DiscoveryKey) -> Result<()> {
+        let refused = |what| Err(Error::Assertion(format!("{what} (discovery key: {core})")));
         if self.checkout.is_some() && self.name.is_none() && self.atom.is_none() {
-            return Err(Error::Assertion("only atoms and named sessions can go back to a length".into()));
+            return refused("only atoms and named sessions can go back to a length");
         }
         if self.overwrite && self.name.is_none() {
-            return Err(Error::Assertion("only named sessions can begin anew".into()));
+            return refused("only named sessions can begin anew");
         }
         Ok(())
     }

@@ -35,7 +35,13 @@ impl Core {
     /// Whether any session that is not weak is open.
     #[must_use]
     pub fn has_sessions(&self) -> bool {
-        self.0.lifetime.sessions.load(Ordering::Acquire) > 0
+        self.active_sessions() > 0
+    }
+
+    /// How many sessions are open that are not weak.
+    #[must_use]
+    pub fn active_sessions(&self) -> usize {
+        self.0.lifetime.sessions.load(Ordering::Acquire)
     }
 
     pub(crate) fn session_opened(&self, weak: bool) {

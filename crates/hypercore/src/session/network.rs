@@ -15,7 +15,7 @@ use crate::{Error, Result};
 impl Hypercore {
     /// Learns of a longer log from peers: whether there was one. Does not wait for peers to appear, unless
     /// [`finding_peers`](Self::finding_peers) says that they are being looked for. A writable session knows the length
-    /// itself and returns false.
+    /// itself and returns false; so does a snapshot, which stays as it is.
     ///
     /// # Errors
     /// [`Error::SessionClosed`], [`Error::RequestTimeout`].
@@ -29,7 +29,7 @@ impl Hypercore {
     /// As [`update`](Self::update).
     pub async fn update_with(&self, options: UpdateOptions) -> Result<bool> {
         let held = self.held()?;
-        if self.writable() && !options.force {
+        if self.is_snapshot() || self.writable() && !options.force {
             return Ok(false);
         }
         if !options.wait.unwrap_or_else(|| self.core().is_finding_peers() || self.core().has_peers()) {

@@ -46,7 +46,7 @@ impl Hypercore {
         if core.is_closed() {
             return Err(core.reason_of_closing());
         }
-        options.target.check()?;
+        options.target.check(core.discovery_key())?;
         let exclusive = exclusive_lock(&core, &options).await?;
         Self::opened(core, None, options, exclusive).await
     }
@@ -102,7 +102,7 @@ impl Hypercore {
     /// [`Error::Assertion`] if the options do not fit together; [`Error::Storage`] for named sessions and records.
     pub async fn session(&self, options: SessionOptions) -> Result<Self> {
         let held = self.held()?;
-        options.target.check()?;
+        options.target.check(self.discovery_key())?;
         let options = held.inherited(options);
         let core = self.core().clone();
         let exclusive = tokio::select! {
