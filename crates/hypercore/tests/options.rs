@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use common::place::{ALL, Place, Way, fill, manifest, pair};
 use common::{connect, texts, until};
-use hypercore::core::{Core, CoreName};
 use hypercore::storage::Storage;
 use hypercore::{
     Atom, DownloadOptions, Durability, Encryption, GetOptions, Hypercore, KeyPair, Manifest, OpenOptions,
@@ -17,113 +17,6 @@ use hypercore::{
 
 const SOON: Duration = Duration::from_secs(10);
 const MOMENT: Duration = Duration::from_millis(30);
-
-/// In what state a core is opened, and as what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// Nothing is stored yet.
-    New,
-    /// It is stored, and not open.
-    Stored,
-    /// Somebody has it open.
-    Open,
-    /// A session of somebody's session.
-    Session,
-    /// A directory of its own, new or stored.
-    Directory,
-    DirectoryAgain,
-}
-
-const ALL: [Way; 6] = [Way::New, Way::Stored, Way::Open, Way::Session, Way::Directory, Way::DirectoryAgain];
-
-fn pair() -> KeyPair {
-    KeyPair::from_seed(&[1; 32])
-}
-
-fn manifest() -> Manifest {
-    Manifest::single(pair().public())
-}
-
-/// A store with the core, which has three blocks if it is one's own, in a state; and what keeps it so.
-struct Place {
-    way: Way,
-    own: bool,
-    storage: Arc<Storage>,
-    open: Option<Hypercore>,
-    dir: tempfile::TempDir,
-}
-
-impl Place {
-    /// With a core of one's own.
-    async fn new(way: Way) -> Self {
-        Self::of(way, true).await
-    }
-
-    /// With a core whose key pair is stored, or not.
-    async fn of(way: Way, own: bool) -> Self {
-        let options = OpenOptions::new().manifest(manifest());
-        let options = if own { options.key_pair(pair()) } else { options };
-        let (storage, dir) = (Storage::memory().unwrap(), tempfile::tempdir().unwrap());
-        let mut place = Self { way, own, storage, open: None, dir };
-        if way == Way::DirectoryAgain {
-            let core = options.open(place.dir.path()).await.unwrap();
-            fill(&core).await;
-            core.close().await.unwrap();
-            return place;
-        }
-        if matches!(way, Way::New | Way::Directory) {
-            return place;
-        }
-        let core = common::in_store(&place.storage, options).await;
-        fill(&core).await;
-        match way {
-            Way::Stored => core.core().shut(),
-            _ => place.open = Some(core),
-        }
-        place
-    }
-
-    /// Opens the core with these options. Those that are not a session's are left out for a session.
-    async fn opened(&self, options: OpenOptions) -> Result<Hypercore> {
-        let session = options.session_options();
-        let options = options.manifest(manifest());
-        let options = if self.own { options.key_pair(pair()) } else { options };
-        match (self.way, &self.open) {
-            (Way::Directory | Way::DirectoryAgain, _) => options.open(self.dir.path()).await,
-            (Way::Session, Some(parent)) => parent.session(session).await,
-            (_, Some(open)) => {
-                open.core().join(&options).await?;
-                Hypercore::from_core(open.core().clone(), session).await
-            }
-            _ => {
-                let core = Core::open(&self.storage, CoreName::default(), options).await?;
-                Hypercore::from_core(core, session).await
-            }
-        }
-    }
-
-    async fn session(&self, session: SessionOptions) -> Hypercore {
-        self.opened(OpenOptions::new().session(session)).await.unwrap()
-    }
-
-    /// Whether the log has its blocks before it is opened.
-    fn has_blocks(&self) -> bool {
-        !matches!(self.way, Way::New | Way::Directory)
-    }
-
-    /// Whether the core itself is opened, and not only a session of it.
-    fn opens_core(&self) -> bool {
-        self.way != Way::Session
-    }
-}
-
-/// Three blocks, if there are none and it can be written.
-async fn fill(core: &Hypercore) {
-    let writer = core.session(SessionOptions::new().writable(true)).await.unwrap();
-    if core.length() == 0 && writer.writable() {
-        writer.append_batch(["0", "1", "2"]).await.unwrap();
-    }
-}
 
 /// Another session of the core, with none of the options.
 async fn plain(core: &Hypercore) -> Hypercore {
@@ -511,11 +404,14 @@ fn options_of(source: &str) -> impl Iterator<Item = &str> {
 #[test]
 fn no_option_is_left_out() {
     let here = include_str!("options.rs");
-    let source = include_str!("../src/options.rs");
-    let (opening, of_calls) = source.split_once("pub struct AppendOptions").unwrap();
+    let opening = include_str!("../src/options/mod.rs");
+    let (of_sessions, of_calls) =
+        (include_str!("../src/options/session.rs"), include_str!("../src/options/calls.rs"));
     let missing = |name: &&str| !here.contains(&format!(".{name}("));
-    assert_eq!(options_of(opening).filter(missing).collect::<Vec<_>>(), Vec::<&str>::new());
-    assert!(options_of(opening).count() > 20);
+    for (source, at_least) in [(opening, 12), (of_sessions, 14)] {
+        assert_eq!(options_of(source).filter(missing).collect::<Vec<_>>(), Vec::<&str>::new());
+        assert!(options_of(source).count() >= at_least, "the sources are not what they were");
+    }
     // those of calls are also shown where the calls are
     let others = [
         include_str!("named.rs"),

@@ -1,6 +1,8 @@
 //! What tests of a single core share.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+pub(crate) mod place;
+
 use std::sync::Arc;
 use std::time::Duration;
 
