@@ -5,11 +5,13 @@ mod common;
 use std::time::Duration;
 
 use common::{connect, filled, named, reader, told, until};
+use futures_util::future::BoxFuture;
 use futures_util::{SinkExt, StreamExt, TryStreamExt};
 use hypercore::{Encryption, Event, Hypercore, KeyPair, SessionOptions};
 use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(10);
+const MOMENT: Duration = Duration::from_millis(30);
 
 #[tokio::test]
 async fn a10_a_closed_session_says_what_it_was_and_does_nothing() {
@@ -142,6 +144,64 @@ async fn regression_a19_a_download_of_a_closed_session_settles_and_fetches_nothi
     for index in 0..64 {
         assert!(!copy.has(index).await.unwrap(), "block {index} was fetched for nobody");
     }
+}
+
+#[tokio::test]
+async fn a19_whatever_a_closed_session_waits_for_ends() {
+    let core = filled(8).await;
+    let copy = reader(&core).await;
+    assert!(copy.apply_proof(core.proof(&common::upgrade(8)).await.unwrap()).await.unwrap());
+    let _searching = copy.finding_peers();
+    let patient = SessionOptions::new().timeout(None);
+    let others = [copy.session(patient.clone()).await.unwrap(), copy.snapshot().await.unwrap()];
+    for session in [copy.session(patient.clone()).await.unwrap(), copy.snapshot().await.unwrap()] {
+        let s = session.clone();
+        let waits: [BoxFuture<'static, hypercore::Result<()>>; 8] = [
+            {
+                let s = s.clone();
+                Box::pin(async move { s.get(0).await.map(drop) })
+            },
+            {
+                let s = s.clone();
+                Box::pin(async move { s.seek(1).await.map(drop) })
+            },
+            {
+                let s = s.clone();
+                Box::pin(async move { s.tree_hash_at(3).await.map(drop) })
+            },
+            {
+                let s = s.clone();
+                Box::pin(async move { s.signable_at(3, 0).await.map(drop) })
+            },
+            {
+                let s = s.clone();
+                Box::pin(async move { s.read_stream(2..).try_next().await.map(drop) })
+            },
+            {
+                let s = s.clone();
+                Box::pin(async move { s.byte_stream(3..).try_next().await.map(drop) })
+            },
+            {
+                let s = s.clone();
+                Box::pin(async move { s.download(..8).done().await })
+            },
+            {
+                let s = s.clone();
+                Box::pin(async move { s.encoded(hypercore::Utf8).get(5).await.map(drop) })
+            },
+        ];
+        let waits = waits.map(tokio::spawn);
+        let update =
+            (!session.is_snapshot()).then(|| tokio::spawn(async move { s.update().await.map(drop) }));
+        tokio::time::sleep(MOMENT).await;
+        assert!(waits.iter().chain(&update).all(|wait| !wait.is_finished()));
+        session.close().await.unwrap();
+        for (which, wait) in waits.into_iter().chain(update).enumerate() {
+            let ended = timeout(SOON, wait).await.unwrap_or_else(|_| panic!("wait {which} goes on")).unwrap();
+            assert_eq!(ended.unwrap_err().code(), "REQUEST_CANCELLED", "wait {which}");
+        }
+    }
+    assert!(others.iter().all(|other| !other.is_closed()));
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Core;
 use super::append::Blocks;
-use super::home::Home;
+use super::home::{Home, OpenSessions};
 use super::line::{Line, NodesOf, Planned, session_head};
 use super::state::{State, Status};
 use crate::events::{Event, Listeners};
@@ -27,6 +27,7 @@ use crate::{Error, Result};
 /// A log beside the public one.
 pub(crate) struct Branch {
     home: Arc<Home>,
+    sessions: OpenSessions,
     kind: Kind,
     now: RwLock<Now>,
     /// Held while a change is planned, written and taken over.
@@ -83,6 +84,7 @@ impl Branch {
         let still = state.head().length().min(core.status().length);
         let branch = Arc::new(Self {
             home: Arc::new(Home::new(core)),
+            sessions: OpenSessions::new(core),
             kind,
             now: RwLock::new(Now { state, disk }),
             writer: Mutex::new(()),
@@ -113,16 +115,16 @@ impl Branch {
     }
 
     pub(crate) fn session_opened(&self, weak: bool) {
-        self.home.session_opened(weak);
+        self.sessions.opened(weak);
     }
 
     pub(crate) fn session_closed(&self, weak: bool) {
-        self.home.session_closed(weak);
+        self.sessions.closed(weak);
     }
 
     /// Whether a session is open. A handle that was closed keeps the branch, but nobody may meet it there any more.
     pub(super) fn has_sessions(&self) -> bool {
-        self.home.has_sessions()
+        self.sessions.are_there()
     }
 
     /// Becomes a log of another core. Whoever calls holds the writers of both cores and of the branch.
@@ -138,7 +140,7 @@ impl Branch {
     }
 
     pub(super) fn take_sessions_along(&self) {
-        self.home.take_sessions_along();
+        self.sessions.go_along(self.core());
     }
 
     pub(crate) const fn kind(&self) -> &Kind {

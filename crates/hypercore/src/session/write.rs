@@ -75,6 +75,10 @@ impl Hypercore {
     /// Waits until the log may be changed, if its writer has to ask peers first; not longer than the session is open.
     async fn recovered(&self, held: &Held) -> Result<()> {
         let recovered = self.core().recovered(held.options.timeout.flatten());
+        if self.recovering() == 0 {
+            // there is nothing to wait for
+            return recovered.await;
+        }
         self.within(None, recovered).await
     }
 
