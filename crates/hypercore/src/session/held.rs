@@ -91,6 +91,12 @@ impl Held {
         Arc::clone(&self.encryption.read())
     }
 
+    /// The encryption, if there is any.
+    pub(super) fn encrypts(&self) -> Option<Arc<SessionEncryption>> {
+        let encryption = self.encryption.read();
+        encryption.chosen().map(|_| Arc::clone(&encryption))
+    }
+
     pub(super) fn set_encryption(&self, encryption: Option<Encryption>, core: &Core) {
         *self.encryption.write() = Arc::new(SessionEncryption::new(encryption, core.key()));
     }

@@ -143,10 +143,7 @@ impl Hypercore {
     }
 
     async fn decrypted(&self, held: &Held, index: u64, block: Bytes) -> Result<Bytes> {
-        let encryption = held.encryption();
-        if encryption.chosen().is_none() {
-            return Ok(block);
-        }
+        let Some(encryption) = held.encrypts() else { return Ok(block) };
         if let Some(provider) = encryption.provider() {
             return provider.decrypt(index, block).await;
         }
@@ -212,7 +209,7 @@ impl Hypercore {
         let wait = options.wait.or(held.options.wait).unwrap_or(true);
         let timeout = options.timeout.or(held.options.timeout).flatten();
         let search = async {
-            if held.encryption().chosen().is_some() && self.manifest().is_none() && wait {
+            if held.encrypts().is_some() && self.manifest().is_none() && wait {
                 self.core().fetch_upgrade().await?;
             }
             loop {
@@ -273,7 +270,7 @@ impl Hypercore {
             && !held.is_marking();
         if simple {
             let mut chunk = self.core().read_chunk(start, end).await?;
-            if held.encryption().chosen().is_some() {
+            if held.encrypts().is_some() {
                 for (index, block) in (start..).zip(&mut chunk) {
                     *block = self.decrypted(&held, index, std::mem::take(block)).await?;
                 }
