@@ -285,3 +285,26 @@ async fn regression_d3_the_blocks_of_a_copy_that_a_commit_fills_are_offered_to_i
     let got = tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await;
     assert_eq!(got.expect("it is offered").unwrap().unwrap(), "2");
 }
+
+#[tokio::test]
+async fn regression_d17_a_read_that_waits_gets_the_block_that_a_commit_in_an_atom_brings() {
+    let core = filled(4).await;
+    let copy = reader(&core).await;
+    assert!(copy.apply_proof(core.proof(&common::upgrade(4)).await.unwrap()).await.unwrap());
+    let draft = copy.session(SessionOptions::new().name("draft").checkout(0)).await.unwrap();
+    draft.append_batch(["0", "1", "2", "3"]).await.unwrap();
+    let waiting = {
+        let copy = copy.clone();
+        tokio::spawn(async move { copy.get(2).await })
+    };
+    let atom = copy.atom();
+    let inside = copy.session(SessionOptions::new().atom(&atom)).await.unwrap();
+    let mut events = inside.events();
+    assert_eq!(inside.commit(&draft).await.unwrap().unwrap().length, 4);
+    assert!(!copy.has(2).await.unwrap() && !waiting.is_finished());
+    atom.flush().await.unwrap();
+    let got = tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await;
+    assert_eq!(got.expect("it is here").unwrap().unwrap(), "2");
+    assert_eq!((copy.contiguous_length(), texts(&copy).await.concat()), (4, "0123".into()));
+    assert_eq!(common::told(&mut events).await, [], "the log is not longer than before");
+}

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use hc_replicator::{Input, Local};
 use hc_tree::bitfield::BitChange;
 
 use super::Core;
@@ -90,6 +91,16 @@ impl Member {
         Ok(())
     }
 
+    /// Blocks of the log as it is that the atom stored: a commit brought what was not here. No event tells of these.
+    fn filled(&self) -> Vec<(u64, u64)> {
+        let before = self.core.status();
+        if !self.branch.is_public() || self.branch.status().fork != before.fork {
+            return Vec::new();
+        }
+        let stored = self.branch.done().into_iter().filter(|bits| bits.set && bits.start < before.length);
+        stored.map(|bits| (bits.start, bits.end.min(before.length))).collect()
+    }
+
     /// What is written becomes what everybody sees.
     fn publish(&self) {
         let events = self.branch.untold();
@@ -152,12 +163,17 @@ pub(crate) fn flush(members: &[Member], write: impl FnOnce() -> Result<()>) -> R
         }
     }
     write()?;
+    let mut filled = Vec::new();
     for member in members {
         member.core.0.storage.committed();
+        filled.extend(member.filled().into_iter().map(|blocks| (&member.core, blocks)));
         member.publish();
         member.branch.settle();
     }
     drop(writing);
+    for (core, (start, end)) in filled {
+        core.input(Input::Local(Local::Stored { start, end }));
+    }
     for core in cores {
         core.drive_writer();
     }
