@@ -104,24 +104,31 @@ impl CorestoreBuilder {
     /// A new store in memory.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the system has no randomness.
+    /// [`Error::BadArgument`] if it was to be adopted or followed: nobody else has it; [`Error::Internal`] if the system has
+    /// no randomness.
     pub async fn memory(self) -> Result<Corestore> {
-        let storage = Storage::memory()?;
+        if self.storage.adopt || self.storage.follow {
+            return Err(Error::BadArgument("a store in memory has no directory to adopt or follow".into()));
+        }
+        let storage = Storage::memory_with(self.storage.durability)?;
         self.over(storage)
     }
 
-    /// A store over storage that is open already.
+    /// A store over storage that is open already, and how it was opened counts.
     ///
     /// # Errors
-    /// As [`open`](Self::open).
+    /// As [`open`](Self::open); [`Error::BadArgument`] if appends were to be synced and the storage does not.
     pub fn over(self, storage: Arc<Storage>) -> Result<Corestore> {
+        if self.storage.durability == Durability::Sync && storage.durability() != Durability::Sync {
+            return Err(Error::BadArgument("the storage was opened with another durability".into()));
+        }
         let primary_key = self.resume_primary_key(&storage)?;
         let root = Arc::new(Root {
-            storage,
             registry: Registry::default(),
             streams: Streams::default(),
             primary_key,
-            read_only: self.storage.read_only,
+            read_only: self.storage.read_only || storage.is_read_only(),
+            storage,
             closed: AtomicBool::new(false),
         });
         tokio::spawn(close_idle_cores(Arc::downgrade(&root)));
@@ -138,7 +145,7 @@ impl CorestoreBuilder {
             (Some(stored), _) => Ok(stored),
             (None, given) => {
                 let fresh = given.map_or_else(hypercore::random, Ok)?;
-                if !self.storage.read_only {
+                if !self.storage.read_only && !storage.is_read_only() {
                     storage.store().set_seed(&fresh)?;
                 }
                 Ok(fresh)
@@ -189,20 +196,26 @@ impl Corestore {
         self.get_with(core, OpenOptions::new()).await
     }
 
-    /// As [`get`](Self::get), with options. Of these, `key`, `key_pair` and `manifest` are set by the target. What they say of
-    /// the core itself and it does not know yet (its group, its manifest) is stored, also if it is open already.
+    /// As [`get`](Self::get), with options. What they say of the core itself and it does not know yet (its group, its manifest,
+    /// records) is stored, also if it is open already. A key pair beside a name or a key is the one that this session signs
+    /// with.
+    ///
+    /// What cannot be is refused: another core than the target, `compat`, since a store makes no cores of version 10, another
+    /// durability than the store's, options of replication other than those the core is open with, and to overwrite a core
+    /// that is open, or that was written here.
     ///
     /// # Errors
-    /// As [`get`](Self::get); [`Error::StorageConflict`] if the core is in another group.
+    /// As [`get`](Self::get); [`Error::BadArgument`] and [`Error::StorageConflict`] for options that cannot be, also if the
+    /// core is in another group.
     pub async fn get_with(&self, core: impl Into<Target>, options: OpenOptions) -> Result<Hypercore> {
         self.check_open()?;
         let (name, mut options) = self.resolve(core.into(), options)?;
         if self.root.read_only {
             options = options.writable(false).create_if_missing(false);
         }
-        let (session, key_pair) = (options.session_options(), options.signer());
+        let session = options.session_options();
         let core = self.root.registry.resume(&self.root.storage, name, options).await?;
-        let session = Hypercore::from_core(core.clone(), session, key_pair);
+        let session = Hypercore::from_core(core.clone(), session).await?;
         // it may be new, or idle until now: offer it on the connections that do not have it
         self.root.streams.attach(&core).await;
         Ok(session)
@@ -410,19 +423,33 @@ impl Corestore {
 
     /// Which core a target means, and how it is opened.
     fn resolve(&self, target: Target, options: OpenOptions) -> Result<(CoreName, OpenOptions)> {
-        let by_key = |key: &Key| CoreName { discovery_key: Some(key.discovery_key()), alias: None };
+        if options.is_compat() {
+            return Err(Error::BadArgument("a store makes no cores of version 10".into()));
+        }
+        // a key pair that was given signs for the session, also where the core has another one
+        let session = options.session_options();
+        let options = options.session(session);
+        let key = match &target {
+            Target::Name(_) | Target::DiscoveryKey(_) => None,
+            Target::Key(key) => Some(*key),
+            Target::KeyPair(pair) => Some(Manifest::single(pair.public()).key()),
+            Target::Manifest(manifest) => Some(manifest.key()),
+        };
+        if key.is_some_and(|key| !options.fit(&key)) {
+            return Err(Error::BadArgument("the options name another core than the target".into()));
+        }
+        let discovery_key = key.map(|key| key.discovery_key());
+        let named = CoreName { discovery_key, alias: None };
         Ok(match target {
             Target::Name(name) => return self.resolve_name(name, options),
-            Target::Key(key) => (by_key(&key), options.key(key)),
+            Target::Key(key) => (named, options.key(key)),
             Target::DiscoveryKey(key) => {
-                let options = options.create_if_missing(false);
-                (CoreName { discovery_key: Some(key), alias: None }, options)
+                (CoreName { discovery_key: Some(key), alias: None }, options.create_if_missing(false))
             }
             Target::KeyPair(pair) => {
-                let manifest = Manifest::single(pair.public());
-                (by_key(&manifest.key()), options.manifest(manifest).key_pair(pair))
+                (named, options.manifest(Manifest::single(pair.public())).key_pair(pair))
             }
-            Target::Manifest(manifest) => (by_key(&manifest.key()), options.manifest(*manifest)),
+            Target::Manifest(manifest) => (named, options.manifest(*manifest)),
         })
     }
 
@@ -434,7 +461,10 @@ impl Corestore {
             let name = CoreName { discovery_key: Some(stored), alias: Some(alias) };
             return Ok((name, options.key_pair(pair)));
         }
-        let manifest = Manifest::single(pair.public());
+        let manifest = options.given_manifest().cloned().unwrap_or_else(|| Manifest::single(pair.public()));
+        if !options.fit(&manifest.key()) {
+            return Err(Error::BadArgument("the options name another core than the target".into()));
+        }
         let name = CoreName { discovery_key: Some(manifest.key().discovery_key()), alias: Some(alias) };
         Ok((name, options.manifest(manifest).key_pair(pair)))
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use corestore::{Corestore, OpenOptions, Role};
-use hypercore::{GetOptions, KeyPair, Manifest};
+use futures_util::{FutureExt, StreamExt};
+use hypercore::{Event, GetOptions, KeyPair, Manifest};
 
 fn connect(a: &Corestore, b: &Corestore) {
     let (here, there) = tokio::io::duplex(64 * 1024);
@@ -103,6 +104,31 @@ async fn p8_open_stored_and_unknown_cores_on_one_connection() {
     late.append("of late").await.unwrap();
     let copy = reader.get_with(*late.key(), patient()).await.unwrap();
     assert_eq!(copy.get(0).await.unwrap(), "of late");
+}
+
+#[tokio::test]
+async fn regression_a10_a_session_of_a_store_tells_of_its_close_at_once() {
+    let store = Corestore::memory().await.unwrap();
+    let (log, other) = (store.get("log").await.unwrap(), store.get("log").await.unwrap());
+    let (mut events, mut of_other) = (log.events(), other.events());
+    let download = log.download(5..6);
+    log.close().await.unwrap();
+    let soon = Duration::from_secs(1);
+    assert_eq!(tokio::time::timeout(soon, events.next()).await.unwrap(), Some(Event::Close));
+    assert_eq!(tokio::time::timeout(soon, events.next()).await.unwrap(), None);
+    let settled = tokio::time::timeout(soon, download.done()).await.expect("it settles");
+    assert_eq!(settled.unwrap_err().code(), "REQUEST_CANCELLED");
+    // also where it is the last one, although the core stays for a while
+    assert!(of_other.next().now_or_never().is_none());
+    other.close().await.unwrap();
+    assert_eq!(of_other.next().now_or_never(), Some(Some(Event::Close)));
+    assert!(!other.core().is_closed());
+    let again = store.get("log").await.unwrap();
+    let mut events = again.events();
+    store.close().await.unwrap();
+    assert_eq!(tokio::time::timeout(soon, events.next()).await.unwrap(), Some(Event::Close));
+    again.close().await.unwrap();
+    assert_eq!(tokio::time::timeout(soon, events.next()).await.unwrap(), None);
 }
 
 #[tokio::test]

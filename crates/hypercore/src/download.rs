@@ -3,7 +3,8 @@
 use std::ops::{Bound, RangeBounds};
 
 use crate::Result;
-use crate::core::{Core, Waiting, WantKind};
+use crate::core::Waiting;
+use crate::session::Lease;
 
 /// How a range is downloaded.
 #[derive(Debug, Clone, Copy, Default)]
@@ -13,24 +14,26 @@ pub struct DownloadOptions {
     pub linear: bool,
 }
 
-/// A range of blocks that is being fetched from peers, for as long as this lives.
+/// A range of blocks that is being fetched from peers, for as long as this lives and its session is open.
 #[must_use = "the download stops when this is dropped"]
 pub struct Download {
-    waiting: Waiting,
+    fetching: Result<(Waiting, Lease)>,
     endless: bool,
 }
 
 impl Download {
-    pub(crate) fn new(core: &Core, kind: WantKind, end: Option<u64>) -> Self {
-        Self { waiting: core.want(kind), endless: end.is_none() }
+    pub(crate) const fn new(fetching: Result<(Waiting, Lease)>, endless: bool) -> Self {
+        Self { fetching, endless }
     }
 
     /// Waits until all blocks of the range are stored here. A range without an end is never done.
     ///
     /// # Errors
-    /// [`Error::RequestCancelled`](crate::Error::RequestCancelled) if the core closes first.
+    /// [`Error::RequestCancelled`](crate::Error::RequestCancelled) if the session closes first, and
+    /// [`Error::SessionClosed`](crate::Error::SessionClosed) if it was closed already.
     pub async fn done(self) -> Result<()> {
-        self.waiting.outcome().await.map(|_| ())
+        let (waiting, _lease) = self.fetching?;
+        waiting.outcome().await.map(drop)
     }
 
     /// Whether the range has no end, so that [`done`](Self::done) would wait for good.

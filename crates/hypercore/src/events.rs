@@ -1,10 +1,12 @@
-//! What happened to a core, for whoever subscribed.
+//! What happened to a log, for whoever subscribed: [`Events`] of a session, which end with it.
 
 use std::pin::Pin;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, ready};
 
 use futures_util::Stream;
 use hc_crypto::{Key, PublicKey};
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -98,17 +100,21 @@ pub enum Event {
         /// How many.
         missed: u64,
     },
-    /// The core was closed; nothing follows.
+    /// The session was closed, or the core with all of its sessions; nothing follows.
     Close,
 }
 
-/// The events of a core from the moment of subscription on. Ends when the core closes.
+/// The events of a session from the moment of subscription on. The last one is [`Event::Close`], when the session closes or its
+/// core does; those of a session that is closed already end at once.
 #[derive(Debug)]
-pub struct Events(BroadcastStream<Event>);
+pub struct Events {
+    told: BroadcastStream<Event>,
+    ended: bool,
+}
 
 impl Events {
-    pub(crate) fn new(receiver: broadcast::Receiver<Event>) -> Self {
-        Self(BroadcastStream::new(receiver))
+    fn new(receiver: broadcast::Receiver<Event>) -> Self {
+        Self { told: BroadcastStream::new(receiver), ended: false }
     }
 }
 
@@ -116,9 +122,140 @@ impl Stream for Events {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        let next = ready!(Pin::new(&mut self.0).poll_next(cx));
-        Poll::Ready(next.map(|event| {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let next = ready!(Pin::new(&mut self.told).poll_next(cx));
+        let next = next.map(|event| {
             event.unwrap_or_else(|BroadcastStreamRecvError::Lagged(missed)| Event::Lagged { missed })
-        }))
+        });
+        self.ended = matches!(next, None | Some(Event::Close));
+        Poll::Ready(next)
+    }
+}
+
+/// What one session is told. There is a buffer only once somebody listens.
+#[derive(Default)]
+pub(crate) struct Feed(Mutex<Hearing>);
+
+#[derive(Default)]
+enum Hearing {
+    #[default]
+    Nobody,
+    Somebody(Arc<broadcast::Sender<Event>>),
+    /// The session is closed.
+    Over,
+}
+
+impl Feed {
+    /// Listens from now on. The first listener makes the session one of those that the log tells.
+    pub(crate) fn listen(&self, log: &Listeners) -> Events {
+        let mut hearing = self.0.lock();
+        if matches!(*hearing, Hearing::Nobody) {
+            let sender = Arc::new(broadcast::Sender::new(EVENT_BACKLOG));
+            log.add(&sender);
+            *hearing = Hearing::Somebody(sender);
+        }
+        match &*hearing {
+            Hearing::Somebody(sender) => Events::new(sender.subscribe()),
+            Hearing::Nobody | Hearing::Over => Self::ended(),
+        }
+    }
+
+    /// What there is to hear of a session that is closed: nothing.
+    pub(crate) fn ended() -> Events {
+        let (_, receiver) = broadcast::channel(1);
+        Events::new(receiver)
+    }
+
+    /// Tells that the session is closed, and nothing after it.
+    pub(crate) fn close(&self) {
+        if let Hearing::Somebody(sender) = std::mem::replace(&mut *self.0.lock(), Hearing::Over) {
+            // no receiver any more is no error
+            let _ = sender.send(Event::Close);
+        }
+    }
+}
+
+/// The sessions of a log that somebody listens to. Each has its own sender, since its events end with it.
+#[derive(Default)]
+pub(crate) struct Listeners(Mutex<Vec<Weak<broadcast::Sender<Event>>>>);
+
+impl Listeners {
+    fn add(&self, session: &Arc<broadcast::Sender<Event>>) {
+        let mut listeners = self.0.lock();
+        listeners.retain(|session| session.strong_count() > 0);
+        listeners.push(Arc::downgrade(session));
+    }
+
+    /// Whether nobody listens.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+
+    /// Tells all of them; without any it costs nothing.
+    pub(crate) fn tell(&self, event: impl FnOnce() -> Event) {
+        let mut listeners = self.0.lock();
+        if listeners.is_empty() {
+            return;
+        }
+        let event = event();
+        listeners.retain(|session| {
+            let Some(session) = session.upgrade() else { return false };
+            // no receiver any more is no error
+            let _ = session.send(event.clone());
+            true
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt, StreamExt};
+
+    use super::*;
+
+    fn heard(events: &mut Events) -> Vec<Event> {
+        std::iter::from_fn(|| events.next().now_or_never().flatten()).collect()
+    }
+
+    #[test]
+    fn nothing_follows_the_close_of_the_session_that_somebody_listens_to() {
+        let (log, one, other) = (Listeners::default(), Feed::default(), Feed::default());
+        let (mut first, mut second, mut third) = (one.listen(&log), one.listen(&log), other.listen(&log));
+        log.tell(|| Event::Manifest);
+        one.close();
+        log.tell(|| Event::Repaired);
+        for events in [&mut first, &mut second] {
+            assert_eq!(heard(events), [Event::Manifest, Event::Close]);
+            assert_eq!(events.next().now_or_never(), Some(None), "it has ended");
+        }
+        assert_eq!(heard(&mut third), [Event::Manifest, Event::Repaired]);
+        assert_eq!(one.listen(&log).next().now_or_never(), Some(None));
+        assert_eq!(log.0.lock().len(), 1, "who is closed is forgotten");
+    }
+
+    #[test]
+    fn who_is_too_slow_still_hears_of_the_close() {
+        let (log, feed) = (Listeners::default(), Feed::default());
+        let mut events = feed.listen(&log);
+        for _ in 0..2 * EVENT_BACKLOG {
+            log.tell(|| Event::Manifest);
+        }
+        feed.close();
+        let heard = heard(&mut events);
+        assert!(
+            matches!(heard.first(), Some(Event::Lagged { missed }) if *missed > 0),
+            "{:?}",
+            heard.first()
+        );
+        assert_eq!(heard.last(), Some(&Event::Close));
+    }
+
+    #[test]
+    fn who_does_not_listen_costs_no_buffer() {
+        let (log, feed) = (Listeners::default(), Feed::default());
+        log.tell(|| unreachable!("nobody listens"));
+        assert!(matches!(*feed.0.lock(), Hearing::Nobody));
     }
 }

@@ -22,9 +22,11 @@ use crate::{Error, GetOptions, Hypercore, Result};
 
 /// Blocks of a range, in order. Made by [`Hypercore::read_stream`].
 ///
-/// A slow reader holds at most one chunk (of 1 MiB or one block) in memory.
+/// A slow reader holds at most one chunk (of 1 MiB or one block) in memory. Once the session is closed, the stream ends with
+/// [`Error::SessionClosed`] or [`Error::RequestCancelled`].
 #[must_use = "streams do nothing unless polled"]
 pub struct ReadStream {
+    session: Hypercore,
     state: State,
     ready: VecDeque<Bytes>,
 }
@@ -54,7 +56,7 @@ enum Chunk {
 impl ReadStream {
     pub(crate) fn new(core: Hypercore, range: BlockRange) -> Self {
         let reader = Reader {
-            core,
+            core: core.clone(),
             next: range.start,
             end: range.end,
             live: false,
@@ -62,7 +64,7 @@ impl ReadStream {
             options: GetOptions::new(),
             ahead: None,
         };
-        Self { state: State::Idle(reader), ready: VecDeque::new() }
+        Self { session: core, state: State::Idle(reader), ready: VecDeque::new() }
     }
 
     /// Goes on at the end of the log with what is appended later, for good. Only of ranges without an end.
@@ -106,6 +108,13 @@ impl Stream for ReadStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
+            if !self.ready.is_empty()
+                && let Err(closed) = self.session.check_open()
+            {
+                self.ready.clear();
+                self.state = State::Done;
+                return Poll::Ready(Some(Err(closed)));
+            }
             if let Some(block) = self.ready.pop_front() {
                 return Poll::Ready(Some(Ok(block)));
             }
@@ -300,6 +309,7 @@ impl Sink<Bytes> for WriteStream {
     type Error = Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        self.core.check_open()?;
         if self.gathered.len() < GATHERED_BLOCKS {
             return Poll::Ready(Ok(()));
         }

@@ -20,7 +20,7 @@ async fn store_with_logs() -> (Arc<Storage>, Vec<Hypercore>) {
         let options =
             OpenOptions::new().key_pair(pair.clone()).manifest(hypercore::Manifest::single(pair.public()));
         let core = Core::open(&storage, CoreName::default(), options).await.unwrap();
-        let core = Hypercore::from_core(core, SessionOptions::new(), None);
+        let core = Hypercore::from_core(core, SessionOptions::new()).await.unwrap();
         core.append_batch((0..100).map(|i| format!("block {i}"))).await.unwrap();
         core.truncate(64).await.unwrap();
         core.append_batch((64..70).map(|i| format!("again {i}"))).await.unwrap();
@@ -53,7 +53,7 @@ async fn p12_an_audit_after_normal_work_finds_nothing() {
 async fn p12_a_session_whose_log_was_cut_is_no_damage() {
     let storage = Storage::memory().unwrap();
     let core = Core::open(&storage, CoreName::default(), OpenOptions::new()).await.unwrap();
-    let core = Hypercore::from_core(core, SessionOptions::new(), None);
+    let core = Hypercore::from_core(core, SessionOptions::new()).await.unwrap();
     core.append_batch((0..20).map(|i| i.to_string())).await.unwrap();
     let draft = common::named(&core, "draft").await;
     draft.append_batch(["a", "b", "c"]).await.unwrap();
@@ -198,7 +198,7 @@ async fn o9_a_follower_catches_up_with_a_store_that_is_written() {
     let storage = Storage::open(dir.path(), options).await.unwrap();
     let name = CoreName { discovery_key: Some(*core.discovery_key()), alias: None };
     let follower = Core::open(&storage, name, OpenOptions::new().create_if_missing(false)).await.unwrap();
-    let follower = Hypercore::from_core(follower, SessionOptions::new(), None);
+    let follower = Hypercore::from_core(follower, SessionOptions::new()).await.unwrap();
     assert_eq!(texts(&follower).await, ["0", "1"]);
     let mut events = follower.events();
     for round in 2..20 {
@@ -222,7 +222,7 @@ async fn o9_a_suspended_store_lets_another_process_in_and_notices_it() {
     let dir = tempfile::tempdir().unwrap();
     let storage = Storage::open(dir.path(), StorageOptions::default()).await.unwrap();
     let core = Core::open(&storage, CoreName::default(), OpenOptions::new()).await.unwrap();
-    let core = Hypercore::from_core(core, SessionOptions::new(), None);
+    let core = Hypercore::from_core(core, SessionOptions::new()).await.unwrap();
     core.append("0").await.unwrap();
     storage.suspend().await.unwrap();
     assert!(core.append("1").await.is_err());
@@ -253,7 +253,7 @@ async fn m8_a_directory_that_was_copied_opens_as_recovering_when_it_is_taken_ove
     let options = StorageOptions { adopt: true, ..StorageOptions::default() };
     let storage = Storage::open(&to, options).await.unwrap();
     let core = Core::open(&storage, CoreName::default(), OpenOptions::new()).await.unwrap();
-    let core = Hypercore::from_core(core, SessionOptions::new(), None);
+    let core = Hypercore::from_core(core, SessionOptions::new()).await.unwrap();
     assert_ne!(core.recovering(), 0);
     assert_eq!(core.append("1").await.unwrap_err().code(), "SESSION_NOT_WRITABLE");
     assert_eq!(core.get(0).await.unwrap(), "0");

@@ -76,7 +76,7 @@ async fn writer(durability: Durability) -> (Arc<Device>, Hypercore) {
     let options = StorageOptions { durability, ..StorageOptions::default() };
     let storage = Storage::over(Arc::clone(&device) as Arc<dyn Kv>, options, false).unwrap();
     let core = Core::open(&storage, CoreName::default(), OpenOptions::new()).await.unwrap();
-    (device, Hypercore::from_core(core, SessionOptions::new(), None))
+    (device, Hypercore::from_core(core, SessionOptions::new()).await.unwrap())
 }
 
 async fn reader(of: &Hypercore) -> Hypercore {
@@ -189,7 +189,7 @@ async fn regression_a_reader_whose_device_is_full_is_told_why_nothing_is_stored(
     let storage = Storage::over(engine, StorageOptions::default(), false).unwrap();
     let options = OpenOptions::new().key(*core.key());
     let copy = Core::open(&storage, CoreName::default(), options).await.unwrap();
-    let copy = Hypercore::from_core(copy, SessionOptions::new(), None);
+    let copy = Hypercore::from_core(copy, SessionOptions::new()).await.unwrap();
     let mut events = copy.events();
     device.full.store(true, Ordering::SeqCst);
     let (here, there) = tokio::io::duplex(64 * 1024);

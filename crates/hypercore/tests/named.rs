@@ -3,7 +3,7 @@
 mod common;
 
 use common::{filled, named, texts, told};
-use hypercore::{AppendOptions, CommitOptions, Event, Hypercore, SessionOptions};
+use hypercore::{AppendOptions, CommitOptions, Event, GetOptions, Hypercore, SessionOptions};
 
 #[tokio::test]
 async fn d1_a_session_sees_the_log_and_its_own_and_the_log_does_not_change() {
@@ -51,6 +51,70 @@ async fn d3_a_commit_over_the_same_content_succeeds() {
 }
 
 #[tokio::test]
+async fn regression_d3_a_draft_of_a_read_only_copy_is_committed_once_the_owners_blocks_are_there() {
+    let core = filled(1).await;
+    let copy = common::reader(&core).await;
+    common::connect(&core, &copy);
+    assert_eq!(copy.get(0).await.unwrap(), "0");
+    let draft = named(&copy, "draft").await;
+    assert!(draft.writable() && !copy.writable());
+    draft.append_batch(["a", "b", "x"]).await.unwrap();
+    draft.truncate(3).await.unwrap();
+    assert_eq!(texts(&draft).await, ["0", "a", "b"]);
+    // as long as the owner has not signed it, nobody else can
+    assert_eq!(copy.commit(&draft).await.unwrap_err().code(), "SESSION_NOT_WRITABLE");
+    assert_eq!((copy.length(), draft.length(), draft.signed_length()), (1, 3, 1));
+    // then it is the owner's: of its blocks none has to be fetched
+    core.append_batch(["a", "b"]).await.unwrap();
+    common::until("the copy knows the longer log", || copy.length() == 3).await;
+    assert!(!copy.has(1).await.unwrap());
+    let waiting = {
+        let copy = common::reader(&core).await;
+        common::connect(&copy, &core);
+        copy
+    };
+    assert_eq!(copy.commit(&draft).await.unwrap().unwrap().length, 3);
+    let here = GetOptions::new().wait(false);
+    for (index, block) in [(0, "0"), (1, "a"), (2, "b")] {
+        assert_eq!(copy.get_with(index, here).await.unwrap().unwrap(), block);
+        assert_eq!(draft.get_with(index, here).await.unwrap().unwrap(), block);
+    }
+    assert_eq!((draft.signed_length(), copy.contiguous_length()), (3, 3));
+    assert_eq!(waiting.get(1).await.unwrap(), "a");
+    // what the copy now has, it can prove to others
+    let third = common::reader(&core).await;
+    common::connect(&copy, &third);
+    assert_eq!(third.get(2).await.unwrap(), "b");
+    // another draft is none of the owner's
+    draft.append("y").await.unwrap();
+    core.append("z").await.unwrap();
+    common::until("the copy knows the longest log", || copy.length() == 4).await;
+    assert_eq!(copy.commit(&draft).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn regression_d3_a_read_of_the_log_that_waits_gets_the_block_that_a_commit_brings() {
+    let core = filled(3).await;
+    let copy = common::reader(&core).await;
+    let upgrade = common::upgrade(3);
+    assert!(copy.apply_proof(core.proof(&upgrade).await.unwrap()).await.unwrap());
+    let draft = copy.session(SessionOptions::new().name("draft").checkout(0)).await.unwrap();
+    draft.append_batch(["0", "1", "2"]).await.unwrap();
+    let waiting = {
+        let copy = copy.clone();
+        tokio::spawn(async move { copy.get(1).await })
+    };
+    tokio::task::yield_now().await;
+    assert_eq!(copy.commit(&draft).await.unwrap().unwrap().length, 3);
+    let got = tokio::time::timeout(std::time::Duration::from_secs(10), waiting).await;
+    assert_eq!(got.expect("it is here").unwrap().unwrap(), "1");
+    assert_eq!(texts(&copy).await, ["0", "1", "2"]);
+    // the signature is still the owner's
+    let reader = common::reader(&core).await;
+    assert!(reader.apply_proof(copy.proof(&upgrade).await.unwrap()).await.unwrap());
+}
+
+#[tokio::test]
 async fn d4_a_part_is_committed_and_then_the_rest() {
     let core = filled(1).await;
     let draft = named(&core, "draft").await;
@@ -68,6 +132,20 @@ async fn d4_a_part_is_committed_and_then_the_rest() {
     );
     let too_much = core.commit_with(&draft, CommitOptions::new().length(9)).await.unwrap_err();
     assert_eq!(too_much.code(), "INVALID_OPERATION");
+}
+
+#[tokio::test]
+async fn d4_where_the_sessions_own_blocks_begin_can_be_said() {
+    let core = filled(2).await;
+    let draft = named(&core, "draft").await;
+    draft.append_batch(["a", "b"]).await.unwrap();
+    core.append("a").await.unwrap();
+    let from = |length| CommitOptions::new().tree_length(length);
+    assert_eq!(core.commit_with(&draft, from(4)).await.unwrap(), None, "the log is not that long");
+    assert_eq!(core.length(), 3);
+    assert_eq!(core.commit_with(&draft, from(3)).await.unwrap().unwrap().length, 4);
+    assert_eq!(texts(&core).await, ["0", "1", "a", "b"]);
+    assert_eq!(texts(&draft).await, ["0", "1", "a", "b"]);
 }
 
 #[tokio::test]

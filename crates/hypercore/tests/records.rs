@@ -46,6 +46,36 @@ async fn a22_records_are_replaced_deleted_listed_and_last() {
 }
 
 #[tokio::test]
+async fn regression_a22_records_given_when_a_core_is_opened_again_are_stored_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let core = Hypercore::builder().user_data("hello", "world").open(dir.path()).await.unwrap();
+    core.close().await.unwrap();
+    let again = Hypercore::builder().user_data("other", "another").user_data("hello", "there");
+    let core = again.open(dir.path()).await.unwrap();
+    let named = SessionOptions::new().name("draft").user_data("hello", "draft");
+    core.session(named).await.unwrap().close().await.unwrap();
+    core.session(SessionOptions::new().user_data("third", "x")).await.unwrap();
+    core.close().await.unwrap();
+    let first = Hypercore::builder().session(SessionOptions::new().name("draft").user_data("more", "y"));
+    let draft = first.open(dir.path()).await.unwrap();
+    let core = Hypercore::from_core(draft.core().clone(), SessionOptions::new()).await.unwrap();
+    let all = |records: Vec<(String, bytes::Bytes)>| -> Vec<(String, String)> {
+        let text = |value: bytes::Bytes| String::from_utf8(value.to_vec()).unwrap();
+        records.into_iter().map(|(key, value)| (key, text(value))).collect()
+    };
+    let pairs = |pairs: &[(&str, &str)]| -> Vec<(String, String)> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    let of_core = all(core.user_data_range("", None).await.unwrap());
+    assert_eq!(of_core, pairs(&[("hello", "there"), ("other", "another"), ("third", "x")]));
+    let of_draft = all(draft.user_data_range("", None).await.unwrap());
+    assert_eq!(of_draft, pairs(&[("hello", "draft"), ("more", "y")]));
+    // a snapshot keeps the records that it has
+    let refused = core.session(SessionOptions::new().snapshot(true).user_data("x", "y")).await;
+    assert_eq!(refused.unwrap_err().code(), "WRITE_FAILED");
+}
+
+#[tokio::test]
 async fn records_of_a_session_and_of_another_core_are_their_own() {
     let storage = Storage::memory().unwrap();
     let (core, other) = (new_in(&storage, 1).await, new_in(&storage, 2).await);

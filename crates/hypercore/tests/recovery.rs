@@ -25,9 +25,9 @@ fn connect(a: &Hypercore, b: &Hypercore) -> Replication {
 }
 
 async fn within(storage: &Arc<Storage>, options: OpenOptions) -> Hypercore {
-    let signer = options.signer();
+    let session = options.session_options();
     let core = Core::open(storage, CoreName::default(), options).await.unwrap();
-    Hypercore::from_core(core, SessionOptions::new(), signer)
+    Hypercore::from_core(core, session).await.unwrap()
 }
 
 // groups
@@ -274,6 +274,33 @@ async fn m8_a_writer_that_was_set_back_changes_nothing_until_somebody_says_so() 
     writer.close().await.unwrap();
     let writer = Hypercore::open(dir.path()).await.unwrap();
     assert_eq!((writer.recovering(), writer.length()), (0, 4), "it is decided for good");
+}
+
+#[tokio::test]
+async fn regression_m8_a19_what_waits_for_peers_to_confirm_ends_with_its_session() {
+    let (dir, _peer) = set_back().await;
+    let writer = Hypercore::open(dir.path()).await.unwrap();
+    let _searching = writer.finding_peers();
+    let session = writer.session(SessionOptions::new()).await.unwrap();
+    let draft = named(&writer, "draft").await;
+    draft.append("x").await.unwrap();
+    let waiting = {
+        let (one, two, three, four) = (session.clone(), session.clone(), session.clone(), session.clone());
+        [
+            tokio::spawn(async move { one.append("x").await.map(drop) }),
+            tokio::spawn(async move { two.truncate(1).await }),
+            tokio::spawn(async move { three.commit(&draft).await.map(drop) }),
+            tokio::spawn(async move { four.recover().await }),
+        ]
+    };
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(waiting.iter().all(|call| !call.is_finished()));
+    session.close().await.unwrap();
+    for call in waiting {
+        let ended = tokio::time::timeout(Duration::from_secs(10), call).await.expect("it ends").unwrap();
+        assert_eq!(ended.unwrap_err().code(), "REQUEST_CANCELLED");
+    }
+    assert_eq!((writer.length(), writer.fork()), (3, 0));
 }
 
 #[tokio::test]

@@ -128,6 +128,37 @@ async fn a12_a_session_can_write_only_with_a_key_pair_that_may_sign() {
 }
 
 #[tokio::test]
+async fn regression_a12_a_session_of_a_read_only_core_writes_with_a_key_pair_of_its_own() {
+    let pair = KeyPair::from_seed(&[7; 32]);
+    let manifest = Manifest::single(pair.public());
+    let compat = hypercore::Key::from(pair.public().as_bytes());
+    for core in [
+        Hypercore::builder().manifest(manifest.clone()).memory().await.unwrap(),
+        Hypercore::builder().key(manifest.key()).memory().await.unwrap(),
+        Hypercore::builder().key(compat).memory().await.unwrap(),
+    ] {
+        let session = core.session(SessionOptions::new().key_pair(pair.clone())).await.unwrap();
+        assert!(session.writable() && !core.writable());
+        assert_eq!((session.public_key(), core.public_key()), (Some(pair.public()), None));
+        session.append("0").await.unwrap();
+        let child = session.session(SessionOptions::new()).await.unwrap();
+        child.append("1").await.unwrap();
+        assert_eq!(core.append("2").await.unwrap_err().code(), "SESSION_NOT_WRITABLE");
+        assert_eq!(texts(&core).await, ["0", "1"]);
+        // one that may not sign fails at the append, whichever way it came
+        let wrong = KeyPair::from_seed(&[8; 32]);
+        let stranger = core.session(SessionOptions::new().key_pair(wrong.clone())).await.unwrap();
+        assert!(stranger.writable());
+        session.set_key_pair(wrong);
+        for session in [&session, &stranger] {
+            assert_eq!(session.append("x").await.unwrap_err().code(), "BAD_ARGUMENT");
+            assert_eq!(session.truncate(0).await.unwrap_err().code(), "BAD_ARGUMENT");
+        }
+        assert_eq!((core.length(), core.fork()), (2, 0));
+    }
+}
+
+#[tokio::test]
 async fn a16_an_exclusive_session_waits_for_the_one_before_it() {
     let core = filled(1).await;
     let exclusive = |core: &Hypercore| {
@@ -167,12 +198,13 @@ async fn a17_weak_sessions_do_not_keep_a_core_open() {
     assert_eq!(weak.get(0).await.unwrap(), "x");
     weak.close().await.unwrap();
     let weak = core.session(SessionOptions::new().weak(true)).await.unwrap();
-    let strong = weak.session(SessionOptions::new()).await.unwrap();
+    let inherited = weak.session(SessionOptions::new()).await.unwrap();
+    let strong = weak.session(SessionOptions::new().weak(false)).await.unwrap();
     let mut events = weak.events();
     core.close().await.unwrap();
-    assert!(!weak.is_closed() && weak.core().has_sessions(), "a session of a weak one is not weak");
+    assert!(!weak.is_closed() && weak.core().has_sessions());
     strong.close().await.unwrap();
-    assert!(weak.is_closed() && !weak.core().has_sessions());
+    assert!(weak.is_closed() && inherited.is_closed() && !weak.core().has_sessions());
     assert_eq!(weak.get(0).await.unwrap_err().code(), "SESSION_CLOSED");
     assert_eq!(told(&mut events).await, [Event::Close]);
     Hypercore::open(dir.path()).await.unwrap();

@@ -6,6 +6,7 @@ use super::{Files, read};
 use crate::Outcome;
 
 const COMPAT: &str = "docs/COMPAT.md";
+const UPSTREAM_TESTS: &str = "docs/upstream-tests.md";
 /// The program that the README shows the middle of.
 const EXAMPLE: &str = "crates/corestore/examples/readme.rs";
 
@@ -67,6 +68,25 @@ pub(super) fn check_compat(files: &Files, faults: &mut Vec<String>) -> Outcome {
     Ok(())
 }
 
+/// Every test that upstream-tests.md names is there.
+pub(super) fn check_upstream_tests(files: &Files, faults: &mut Vec<String>) -> Outcome {
+    let text = read(UPSTREAM_TESTS)?;
+    let mut tests = String::new();
+    for file in files.iter().filter(|file| file.contains("/tests/") && file.ends_with(".rs")) {
+        tests.push_str(&read(file)?);
+    }
+    let unknown = tests_named(&text).filter(|name| !tests.contains(&format!("fn {name}")));
+    faults.extend(unknown.map(|name| format!("{UPSTREAM_TESTS} names {name}, which is no test")));
+    Ok(())
+}
+
+/// The names of tests in the rows of a table, or how they begin.
+fn tests_named(table: &str) -> impl Iterator<Item = &str> {
+    let rows = table.lines().filter(|line| line.starts_with("| "));
+    let quoted = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    quoted.map(|name| name.trim_end_matches('…')).filter(|name| name.contains('_') && !name.contains('/'))
+}
+
 /// The example of the README is part of a program that is compiled and run.
 pub(super) fn check_readme(faults: &mut Vec<String>) -> Outcome {
     let readme = read("README.md")?;
@@ -87,13 +107,19 @@ fn contains_lines(text: &str, part: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_links, contains_lines};
+    use super::{check_links, contains_lines, tests_named};
 
     #[test]
     fn lines_are_found_whatever_their_indentation() {
         let text = "fn f() {\n    a();\n\n    b();\n}\n";
         assert!(contains_lines(text, "a();\n\nb();\n"));
         assert!(!contains_lines(text, "a();\nb();\n"));
+    }
+
+    #[test]
+    fn tests_are_named_in_rows_of_a_table() {
+        let table = "`a_word`\n| x.js | y | `a1_one_…`, `b2_two` (f.rs); `crates/x_y`, `word` |\n";
+        assert_eq!(tests_named(table).collect::<Vec<_>>(), ["a1_one_", "b2_two"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(crate) fn run() -> Outcome {
         docs::check_links(file, &text, &files, &mut faults);
     }
     docs::check_compat(&files, &mut faults)?;
+    docs::check_upstream_tests(&files, &mut faults)?;
     docs::check_readme(&mut faults)?;
     if faults.is_empty() {
         println!("tidy: {} files", files.len());

@@ -14,19 +14,9 @@ pub(super) fn core_options(fields: &Fields) -> Result<OpenOptions> {
         .overwrite(fields.flag("overwrite")?)
         .compat(fields.flag("compat")?)
         .session(session_options(fields)?);
-    let mut replication = ReplicationOptions::default();
-    if let Some(eager) = fields.opt_bool("eagerUpgrade")? {
-        replication.eager_upgrade = eager;
+    if let Some(replication) = replication(fields)? {
+        options = options.replication(replication);
     }
-    if let Some(range) = fields.uint_list("inflightRange")? {
-        let [least, most] = range[..] else {
-            return Err(Failure::bad_argument("inflightRange is not two integers"));
-        };
-        let bound =
-            |n: u64| u32::try_from(n).map_err(|_| Failure::bad_argument("inflightRange is too large"));
-        replication.inflight_range = (bound(least)?, bound(most)?);
-    }
-    options = options.replication(replication);
     if let Some(topic) = fields.opt_hex("group")? {
         options = options.group(topic);
     }
@@ -34,6 +24,25 @@ pub(super) fn core_options(fields: &Fields) -> Result<OpenOptions> {
         options = options.user_data(key, value);
     }
     Ok(options)
+}
+
+/// How the core is to behave towards peers, if anything is said of it.
+fn replication(fields: &Fields) -> Result<Option<ReplicationOptions>> {
+    let (eager, range) = (fields.opt_bool("eagerUpgrade")?, fields.uint_list("inflightRange")?);
+    if eager.is_none() && range.is_none() {
+        return Ok(None);
+    }
+    let mut replication = ReplicationOptions::default();
+    replication.eager_upgrade = eager.unwrap_or(replication.eager_upgrade);
+    if let Some(range) = range {
+        let [least, most] = range[..] else {
+            return Err(Failure::bad_argument("inflightRange is not two integers"));
+        };
+        let bound =
+            |n: u64| u32::try_from(n).map_err(|_| Failure::bad_argument("inflightRange is too large"));
+        replication.inflight_range = (bound(least)?, bound(most)?);
+    }
+    Ok(Some(replication))
 }
 
 pub(super) fn session_options(fields: &Fields) -> Result<SessionOptions> {

@@ -13,21 +13,21 @@ use hc_storage::{CoreStorage, Hints};
 use hc_tree::bitfield::BitChange;
 use hc_tree::{LocalBitfield, TreeHead, head_at};
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::Core;
 use super::append::Blocks;
-use super::home::Home;
+use super::home::{Home, OpenSessions};
 use super::line::{Line, NodesOf, Planned, session_head};
 use super::state::{State, Status};
-use crate::events::{EVENT_BACKLOG, Event, Events};
+use crate::events::{Event, Listeners};
 use crate::session::Appended;
 use crate::{Error, Result};
 
 /// A log beside the public one.
 pub(crate) struct Branch {
-    home: Home,
+    home: Arc<Home>,
+    sessions: OpenSessions,
     kind: Kind,
     now: RwLock<Now>,
     /// Held while a change is planned, written and taken over.
@@ -36,7 +36,7 @@ pub(crate) struct Branch {
     still: AtomicU64,
     /// For atoms: what happened since the last flush.
     pending: Mutex<Pending>,
-    events: broadcast::Sender<Event>,
+    listeners: Listeners,
 }
 
 /// What an atom did to a log since it was last flushed.
@@ -83,7 +83,8 @@ impl Branch {
     fn new(core: &Core, kind: Kind, state: State, disk: CoreStorage) -> Arc<Self> {
         let still = state.head().length().min(core.status().length);
         let branch = Arc::new(Self {
-            home: Home::new(core),
+            home: Arc::new(Home::new(core)),
+            sessions: OpenSessions::new(core),
             kind,
             now: RwLock::new(Now { state, disk }),
             writer: Mutex::new(()),
@@ -92,7 +93,7 @@ impl Branch {
                 seen: core.0.changes.load(Ordering::Acquire),
                 ..Pending::default()
             }),
-            events: broadcast::Sender::new(EVENT_BACKLOG),
+            listeners: Listeners::default(),
         });
         core.0.branches.add(&branch);
         branch
@@ -103,22 +104,27 @@ impl Branch {
         self.home.core()
     }
 
+    /// Where it is: for as long as a named session's handles live, also once they are closed.
+    pub(crate) const fn home(&self) -> &Arc<Home> {
+        &self.home
+    }
+
     /// Cancelled when the session is moved to another core than the one it is of now.
     pub(crate) fn left(&self) -> &CancellationToken {
         self.home.left()
     }
 
     pub(crate) fn session_opened(&self, weak: bool) {
-        self.home.session_opened(weak);
+        self.sessions.opened(weak);
     }
 
     pub(crate) fn session_closed(&self, weak: bool) {
-        self.home.session_closed(weak);
+        self.sessions.closed(weak);
     }
 
     /// Whether a session is open. A handle that was closed keeps the branch, but nobody may meet it there any more.
     pub(super) fn has_sessions(&self) -> bool {
-        self.home.has_sessions()
+        self.sessions.are_there()
     }
 
     /// Becomes a log of another core. Whoever calls holds the writers of both cores and of the branch.
@@ -134,15 +140,16 @@ impl Branch {
     }
 
     pub(super) fn take_sessions_along(&self) {
-        self.home.take_sessions_along();
+        self.sessions.go_along(self.core());
     }
 
     pub(crate) const fn kind(&self) -> &Kind {
         &self.kind
     }
 
-    pub(crate) fn events(&self) -> Events {
-        Events::new(self.events.subscribe())
+    /// Which sessions listen to what happens to it.
+    pub(crate) const fn listeners(&self) -> &Listeners {
+        &self.listeners
     }
 
     pub(crate) const fn is_snapshot(&self) -> bool {
@@ -151,6 +158,11 @@ impl Branch {
 
     pub(crate) const fn is_named(&self) -> bool {
         matches!(self.kind, Kind::Named(_) | Kind::AtomicNamed(_))
+    }
+
+    /// Whether it may be moved to another core.
+    pub(crate) const fn may_move(&self) -> bool {
+        matches!(self.kind, Kind::Named(_))
     }
 
     pub(crate) const fn is_atomic(&self) -> bool {
@@ -309,8 +321,7 @@ impl Branch {
         if self.is_atomic() {
             self.pending.lock().untold.push(event.clone());
         }
-        // without subscribers there is nobody to tell
-        let _ = self.events.send(event);
+        self.listeners.tell(|| event);
     }
 
     /// What was not told outside of the atom yet: at most one truncation and one append, as they are in sum.
@@ -387,14 +398,6 @@ impl Branch {
         if shared < length {
             self.tell(Event::Append { length, byte_length });
         }
-        Ok(())
-    }
-
-    pub(crate) fn set_user_data(&self, name: &str, value: Option<&[u8]>) -> Result<()> {
-        let disk = self.disk();
-        let mut write = disk.write();
-        write.user_data(name, value);
-        disk.commit(write)?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::branch::{Branch, Kind};
+use crate::events::Event;
 
 /// The branches of a core that are open.
 #[derive(Default)]
@@ -29,6 +30,13 @@ impl Branches {
 
     fn open(&self) -> Vec<Arc<Branch>> {
         self.0.lock().iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The core was closed, and with it all sessions.
+    pub(super) fn closed(&self) {
+        for branch in self.open() {
+            branch.listeners().tell(|| Event::Close);
+        }
     }
 
     /// The public log, or a named session, was cut.

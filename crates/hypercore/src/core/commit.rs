@@ -15,7 +15,7 @@ use hc_tree::{Batch, Node, TreeChange, TreeHead, head_at};
 
 use super::branch::Branch;
 use super::line::{Line, NodesOf, Planned, Signing};
-use super::state::Committed;
+use super::state::{Committed, Status};
 use super::{Core, Signer};
 use crate::events::Event;
 use crate::session::Appended;
@@ -66,6 +66,9 @@ impl Core {
         if writing.emit_if_longer(before) {
             writing.replicate(Local::Appended { length: after });
         }
+        if let Some((start, end)) = change.filled {
+            writing.replicate(Local::Stored { start, end });
+        }
         Ok(Some(self.appended()))
     }
 }
@@ -76,9 +79,12 @@ impl Branch {
         let _writing = self.writer().lock();
         let Some(change) = self.plan(|line| plan(&line, session, terms))? else { return Ok(None) };
         if let Some(planned) = change.into {
+            let before = self.status().length;
             self.commit(planned)?;
-            let status = self.status();
-            self.tell(Event::Append { length: status.length, byte_length: status.byte_length });
+            let Status { length, byte_length, .. } = self.status();
+            if length > before {
+                self.tell(Event::Append { length, byte_length });
+            }
         }
         let status = self.status();
         Ok(Some(Appended { length: status.length, byte_length: status.byte_length }))
@@ -99,10 +105,17 @@ fn plan(line: &Line<'_>, session: &Branch, terms: &CommitTerms) -> Result<Option
         return Ok(None);
     }
     let Some((tree, beyond)) = rebuilt(base, &theirs, &disk, (shared, length))? else { return Ok(None) };
-    let mut change = Change { length, into: None, given: None };
-    if length > base.length() {
+    let mut change = Change { length, filled: None, into: None, given: None };
+    if !line.state.bitfield().has_range(shared, base.length()) {
+        change.filled = Some((shared, base.length()));
+    }
+    if length > base.length() || change.filled.is_some() {
         let blocks = own_blocks(&disk, shared, length)?;
-        let signing: Signing = terms.signer.clone().into();
+        let signing = match length > base.length() {
+            true => terms.signer.clone().into(),
+            // the log stays what it is, and signed as it is
+            false => Signing::Given(line.state.signature().to_vec()),
+        };
         change.into = Some(line.adopt(tree, &beyond, &blocks, &signing)?);
     }
     if shared < length
@@ -119,6 +132,8 @@ fn plan(line: &Line<'_>, session: &Branch, terms: &CommitTerms) -> Result<Option
 /// What a commit does.
 struct Change {
     length: u64,
+    /// Where the log has blocks that are not all stored, and are now.
+    filled: Option<(u64, u64)>,
     into: Option<Planned>,
     /// Where the session is after it gave its blocks away, and what that writes.
     given: Option<(CoreStorage, CoreWrite)>,

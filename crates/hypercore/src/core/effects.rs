@@ -104,7 +104,7 @@ impl Core {
 impl Writing<'_> {
     /// Has subscribers told, if there are any.
     pub(super) fn emit(&mut self, event: impl FnOnce() -> Event) {
-        if self.host().0.events.receiver_count() > 0 {
+        if !self.host().0.listeners.is_empty() {
             self.effect(Effect::Event(event()));
         }
     }

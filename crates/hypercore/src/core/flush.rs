@@ -90,6 +90,16 @@ impl Member {
         Ok(())
     }
 
+    /// Blocks of the log as it is that the atom stored: a commit brought what was not here. No event tells of these.
+    fn filled(&self) -> Vec<(u64, u64)> {
+        let before = self.core.status();
+        if !self.branch.is_public() || self.branch.status().fork != before.fork {
+            return Vec::new();
+        }
+        let stored = self.branch.done().into_iter().filter(|bits| bits.set && bits.start < before.length);
+        stored.map(|bits| (bits.start, bits.end.min(before.length))).collect()
+    }
+
     /// What is written becomes what everybody sees.
     fn publish(&self, writing: &mut Writing<'_>) {
         let events = self.branch.untold();
@@ -140,7 +150,11 @@ pub(crate) fn flush(members: &[Member], write: impl FnOnce() -> Result<()>) -> R
     write()?;
     for member in members {
         if let Some(writing) = writing.of(|core| core.is(&member.core)) {
+            let filled = member.filled();
             member.publish(writing);
+            for (start, end) in filled {
+                writing.replicate(Local::Stored { start, end });
+            }
         }
         member.branch.settle();
     }

@@ -1,8 +1,10 @@
 //! The core that a branch is of, and the sessions that keep that core open.
 //!
 //! A branch is made for one core, and a named session may move to another. Whoever got hold of a core before goes on with
-//! it: a core stays where it is for as long as the branch lives, so that [`Home::core`] can hand out a reference, and takes
+//! it: a core stays where it is for as long as the home lives, so that [`Home::core`] can hand out a reference, and takes
 //! no lock. To find the present core of a branch that never moved is one load.
+//!
+//! Handles of a closed session keep the home, and nothing else of the branch: so it is small.
 
 use std::sync::OnceLock;
 
@@ -12,31 +14,23 @@ use tokio_util::sync::CancellationToken;
 use super::Core;
 
 /// Where a branch is, and was.
-pub(super) struct Home {
-    first: Stay,
-    sessions: Mutex<Sessions>,
-}
+pub(crate) struct Home(Stay);
 
 /// A core that the branch is of until there is a next one.
 struct Stay {
     core: Core,
-    /// Ends what waits for this core's peers.
-    left: CancellationToken,
+    /// Ends what waits for this core's peers; made by the first one that waits.
+    left: OnceLock<CancellationToken>,
     next: OnceLock<Box<Self>>,
-}
-
-/// The open sessions of a branch.
-struct Sessions {
-    open: usize,
-    /// Those that are not weak.
-    strong: usize,
-    /// The core that they keep open.
-    core: Core,
 }
 
 impl Stay {
     fn new(core: &Core) -> Self {
-        Self { core: core.clone(), left: CancellationToken::new(), next: OnceLock::new() }
+        Self { core: core.clone(), left: OnceLock::new(), next: OnceLock::new() }
+    }
+
+    fn left(&self) -> &CancellationToken {
+        self.left.get_or_init(CancellationToken::new)
     }
 }
 
@@ -52,25 +46,24 @@ impl Drop for Stay {
 
 impl Home {
     pub(super) fn new(core: &Core) -> Self {
-        let sessions = Sessions { open: 0, strong: 0, core: core.clone() };
-        Self { first: Stay::new(core), sessions: Mutex::new(sessions) }
+        Self(Stay::new(core))
     }
 
     fn stay(&self) -> &Stay {
-        let mut stay = &self.first;
+        let mut stay = &self.0;
         while let Some(next) = stay.next.get() {
             stay = next;
         }
         stay
     }
 
-    pub(super) fn core(&self) -> &Core {
+    pub(crate) fn core(&self) -> &Core {
         &self.stay().core
     }
 
     /// Cancelled once the branch leaves the core that it is of now.
     pub(super) fn left(&self) -> &CancellationToken {
-        &self.stay().left
+        self.stay().left()
     }
 
     /// The branch is of this core from here on. Whoever calls holds the branch's writer, and cancels what this returns once
@@ -79,42 +72,58 @@ impl Home {
         let stay = self.stay();
         // nobody else goes anywhere meanwhile
         let _ = stay.next.set(Box::new(Stay::new(core)));
-        &stay.left
+        stay.left()
+    }
+}
+
+/// The open sessions of a branch.
+pub(super) struct OpenSessions(Mutex<Counts>);
+
+struct Counts {
+    open: usize,
+    /// Those that are not weak.
+    strong: usize,
+    /// The core that they keep open.
+    core: Core,
+}
+
+impl OpenSessions {
+    pub(super) fn new(core: &Core) -> Self {
+        Self(Mutex::new(Counts { open: 0, strong: 0, core: core.clone() }))
     }
 
-    pub(super) fn has_sessions(&self) -> bool {
-        self.sessions.lock().open > 0
+    pub(super) fn are_there(&self) -> bool {
+        self.0.lock().open > 0
     }
 
-    pub(super) fn session_opened(&self, weak: bool) {
+    pub(super) fn opened(&self, weak: bool) {
         let core = {
-            let mut sessions = self.sessions.lock();
-            sessions.open = sessions.open.saturating_add(1);
-            sessions.strong = sessions.strong.saturating_add(usize::from(!weak));
-            sessions.core.clone()
+            let mut counts = self.0.lock();
+            counts.open = counts.open.saturating_add(1);
+            counts.strong = counts.strong.saturating_add(usize::from(!weak));
+            counts.core.clone()
         };
         core.session_opened(weak);
     }
 
-    pub(super) fn session_closed(&self, weak: bool) {
+    pub(super) fn closed(&self, weak: bool) {
         let core = {
-            let mut sessions = self.sessions.lock();
-            sessions.open = sessions.open.saturating_sub(1);
-            sessions.strong = sessions.strong.saturating_sub(usize::from(!weak));
-            sessions.core.clone()
+            let mut counts = self.0.lock();
+            counts.open = counts.open.saturating_sub(1);
+            counts.strong = counts.strong.saturating_sub(usize::from(!weak));
+            counts.core.clone()
         };
         core.session_closed(weak);
     }
 
-    /// The sessions keep the present core open, and no longer the one before. Takes no lock while it tells them: a core that
-    /// closes calls its peers.
-    pub(super) fn take_sessions_along(&self) {
-        let to = self.core().clone();
+    /// The sessions keep this core open, and no longer the one before. Takes no lock while it tells them: a core that closes
+    /// calls its peers.
+    pub(super) fn go_along(&self, to: &Core) {
         let (from, strong) = {
-            let mut sessions = self.sessions.lock();
-            (std::mem::replace(&mut sessions.core, to.clone()), sessions.strong)
+            let mut counts = self.0.lock();
+            (std::mem::replace(&mut counts.core, to.clone()), counts.strong)
         };
-        if from.is(&to) {
+        if from.is(to) {
             return;
         }
         for _ in 0..strong {

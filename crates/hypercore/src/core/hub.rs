@@ -136,11 +136,17 @@ impl Waiting {
     }
 }
 
+impl Waiting {
+    /// Gives the wait up: its outcome is then [`Error::RequestCancelled`].
+    pub(crate) fn canceller(&self) -> impl FnOnce() + Send + use<> {
+        let (core, id) = (self.core.clone(), self.id);
+        move || core.give_up(id)
+    }
+}
+
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if self.core.0.hub.wants.lock().remove(&self.id).is_some() {
-            self.core.input(Input::CancelWant { id: self.id });
-        }
+        self.core.give_up(self.id);
     }
 }
 
@@ -161,6 +167,13 @@ impl Core {
             self.input(Input::Want { id, want });
         }
         Waiting { core: self.clone(), id, outcome }
+    }
+
+    fn give_up(&self, id: WantId) {
+        let given_up = self.0.hub.wants.lock().remove(&id);
+        if given_up.is_some() {
+            self.input(Input::CancelWant { id });
+        }
     }
 
     /// Waits for a block from peers, or from an append.

@@ -35,7 +35,13 @@ impl Core {
     /// Whether any session that is not weak is open.
     #[must_use]
     pub fn has_sessions(&self) -> bool {
-        self.0.lifetime.sessions.load(Ordering::Acquire) > 0
+        self.active_sessions() > 0
+    }
+
+    /// How many sessions are open that are not weak.
+    #[must_use]
+    pub fn active_sessions(&self) -> usize {
+        self.0.lifetime.sessions.load(Ordering::Acquire)
     }
 
     pub(crate) fn session_opened(&self, weak: bool) {
@@ -62,9 +68,11 @@ impl Core {
         if self.0.lifetime.closed.swap(true, Ordering::AcqRel) {
             return;
         }
+        self.0.exclusive.close();
         self.cancel_wants();
         self.drop_peers();
         self.emit(|| Event::Close);
+        self.0.branches.closed();
     }
 
     /// Closes the store of a core that has one to itself, if the core is closed.

@@ -98,7 +98,7 @@ impl Line<'_> {
         let (start, end) = (change.ancestors(), change.head().length());
         let (vouched, fresh) = self.vouch(change, signing)?;
         let Vouched::Signed(signed) = vouched else {
-            return Err(self.error("a commit must be signed"));
+            return Err(Error::SessionNotWritable { discovery_key: self.key.discovery_key() });
         };
         let timestamp = crate::now_millis();
         let mut write = self.disk.write();

@@ -50,19 +50,21 @@ use std::sync::atomic::AtomicU64;
 use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest};
 use hc_storage::CoreStorage;
 use parking_lot::RwLock;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 pub(crate) use append::{Blocks, Signer};
 pub(crate) use branch::{Branch, Kind, NamedOptions};
 pub(crate) use commit::CommitTerms;
 pub use conflict::Conflict;
 pub(crate) use flush::{Member, flush};
+pub(crate) use home::Home;
 pub use hub::Peer;
 pub(crate) use hub::{Hub, Waiting, WantKind};
 pub use open::{Alias, CoreName};
 pub(crate) use state::Status;
 
-use crate::events::{Event, Events};
+use crate::events::{Event, Listeners};
+use crate::options::ReplicationOptions;
 use crate::storage::Storage;
 use crate::{Error, Result};
 use announce::Announcer;
@@ -94,12 +96,14 @@ pub(crate) struct Inner {
     conflict: RwLock<Option<Conflict>>,
     /// Counts the changes of `state`.
     changes: AtomicU64,
-    /// Held by an exclusive session.
-    exclusive: Arc<tokio::sync::Mutex<()>>,
+    /// Taken by an exclusive session.
+    exclusive: Arc<Semaphore>,
     announcer: Announcer,
+    /// How it was opened towards peers.
+    replication: ReplicationOptions,
     hub: Hub,
     lifetime: Lifetime,
-    events: broadcast::Sender<Event>,
+    listeners: Listeners,
 }
 
 impl Core {
@@ -147,20 +151,19 @@ impl Core {
     }
 
     /// Waits until no other exclusive session is open.
-    pub(crate) async fn lock_exclusive(&self) -> tokio::sync::OwnedMutexGuard<()> {
-        Arc::clone(&self.0.exclusive).lock_owned().await
+    pub(crate) async fn lock_exclusive(&self) -> Result<OwnedSemaphorePermit> {
+        let free = Arc::clone(&self.0.exclusive).acquire_owned().await;
+        free.map_err(|_| self.reason_of_closing())
     }
 
-    pub(crate) fn events(&self) -> Events {
-        Events::new(self.0.events.subscribe())
+    /// Which sessions of the log listen to what happens to it.
+    pub(crate) fn listeners(&self) -> &Listeners {
+        &self.0.listeners
     }
 
     /// Tells subscribers; without any it costs nothing.
     fn emit(&self, event: impl FnOnce() -> Event) {
-        if self.0.events.receiver_count() > 0 {
-            // no receiver any more is no error
-            let _ = self.0.events.send(event());
-        }
+        self.0.listeners.tell(event);
     }
 
     fn closed_error(&self) -> Error {

@@ -9,7 +9,7 @@ use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest};
 use hc_replicator::{Config, LocalState};
 use hc_storage::{Auth, CoreInit, CoreStorage, StoredKeyPair};
 use parking_lot::RwLock;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{Semaphore, watch};
 
 pub use hc_storage::Alias;
 
@@ -20,7 +20,7 @@ use super::lifetime::Lifetime;
 use super::state::{State, verifier_of};
 use super::writer::Writer;
 use super::{Core, Hub, Inner};
-use crate::events::EVENT_BACKLOG;
+use crate::events::Listeners;
 use crate::options::OpenOptions;
 use crate::storage::{Storage, blocking};
 use crate::{Error, Hypercore, Result};
@@ -43,7 +43,7 @@ impl OpenOptions {
     /// is stored does not agree with the options.
     #[cfg(feature = "rocksdb")]
     pub async fn open(self, dir: impl AsRef<std::path::Path>) -> Result<Hypercore> {
-        let durability = self.durability;
+        let durability = self.durability.unwrap_or_default();
         let options = crate::storage::StorageOptions { durability, ..Default::default() };
         let storage = Storage::open(dir, options).await?;
         self.open_alone(storage).await
@@ -54,15 +54,19 @@ impl OpenOptions {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn memory(self) -> Result<Hypercore> {
-        self.open_alone(Storage::memory()?).await
+        let durability = self.durability.unwrap_or_default();
+        self.open_alone(Storage::memory_with(durability)?).await
     }
 
     /// Opens the core of a store that is used for nothing else.
     async fn open_alone(self, storage: Arc<Storage>) -> Result<Hypercore> {
-        let (session, signer) = (self.session_options(), self.signer());
-        let opened = Core::open_as(&storage, CoreName::default(), self, true).await;
-        match opened {
-            Ok(core) => Ok(Hypercore::from_core(core, session, signer)),
+        let session = self.session_options();
+        let opened = async {
+            let core = Core::open_as(&storage, CoreName::default(), self, true).await?;
+            Hypercore::from_core(core, session).await
+        };
+        match opened.await {
+            Ok(opened) => Ok(opened),
             Err(error) => {
                 storage.close().await?;
                 Err(error)
@@ -75,20 +79,36 @@ impl Core {
     /// Opens a core of a store, which goes on when the core closes.
     ///
     /// # Errors
-    /// [`Error::StorageEmpty`], [`Error::StorageConflict`], [`Error::InvalidManifest`], [`Error::Storage`].
+    /// [`Error::StorageEmpty`], [`Error::StorageConflict`], [`Error::InvalidManifest`], [`Error::Storage`];
+    /// [`Error::BadArgument`] for another durability than the store's.
     pub async fn open(storage: &Arc<Storage>, name: CoreName, options: OpenOptions) -> Result<Self> {
         Self::open_as(storage, name, options, false).await
     }
 
     /// Opens a core that is open already once more: what the options say about the core itself, and it does not know yet, is
-    /// stored.
+    /// stored. What they say that can no longer be is an error.
     ///
     /// # Errors
-    /// [`Error::InvalidChecksum`] if the manifest is not this core's; [`Error::StorageConflict`] if the core is in another
-    /// group; [`Error::Storage`].
+    /// [`Error::InvalidManifest`] if the manifest is not this core's; [`Error::StorageConflict`] for another key, if the core
+    /// is in another group, if it was opened with other options of replication, and if it was to be overwritten;
+    /// [`Error::BadArgument`] for another durability than the store's; [`Error::Storage`].
     pub async fn join(&self, options: &OpenOptions) -> Result<()> {
-        let (manifest, group) = (options.manifest.clone(), options.group);
-        if self.0.storage.is_read_only() || (manifest.is_none() && group.is_none()) {
+        let conflict =
+            |reason| Err(Error::StorageConflict { reason, discovery_key: Some(*self.discovery_key()) });
+        check_durability(&self.0.storage, options)?;
+        if options.overwrite {
+            return conflict("a core that is open cannot be overwritten");
+        }
+        if options.key.is_some_and(|key| key != *self.key()) {
+            return conflict("another Hypercore is stored here");
+        }
+        if options.replication.is_some_and(|replication| replication != self.0.replication) {
+            return conflict("the core is open with other options of replication");
+        }
+        check_manifest(self.key(), options.manifest.as_ref())?;
+        let manifest = options.manifest.clone().filter(|_| !self.has_manifest());
+        let group = options.group.filter(|group| self.group() != Some(*group));
+        if manifest.is_none() && group.is_none() {
             return Ok(());
         }
         let core = self.clone();
@@ -117,6 +137,7 @@ impl Core {
         options: &OpenOptions,
         alone: bool,
     ) -> Result<Self> {
+        check_durability(&storage, options)?;
         let asked = options.key.or_else(|| options.manifest.as_ref().map(Manifest::key));
         let wanted = name.discovery_key.or_else(|| asked.map(|key| key.discovery_key()));
         let wanted = wanted.or_else(|| storage.store().default_discovery_key());
@@ -139,6 +160,9 @@ impl Core {
             None if options.open_only => return Err(Error::StorageEmpty { discovery_key: wanted }),
             None => create(&storage, name, options)?,
         };
+        if options.overwrite && !alone {
+            check_overwritable(&disk, options)?;
+        }
         let auth = agree(&disk, options)?;
         if !storage.is_read_only() {
             storage.store().migrate_core(&auth.discovery_key)?;
@@ -161,7 +185,10 @@ impl Core {
         let core = Self::assemble(storage, disk, key, discovery_key, state, options, alone);
         *core.0.conflict.write() = conflict;
         if core.0.storage.is_read_only() {
-            return Ok(core);
+            return match &options.group {
+                Some(topic) if core.group() != Some(*topic) => Err(hc_storage::StorageError::ReadOnly.into()),
+                _ => Ok(core),
+            };
         }
         if core.recovering() == 0 && core.was_set_back()? {
             tracing::warn!(core = %core.discovery_key(), "the store was set back: the core is recovering");
@@ -182,11 +209,12 @@ impl Core {
         options: &OpenOptions,
         alone: bool,
     ) -> Self {
-        let (least, most) = options.replication.inflight_range;
+        let replication = options.replication.unwrap_or_default();
+        let (least, most) = replication.inflight_range;
         let bound = |n: u32| usize::try_from(n).unwrap_or(usize::MAX);
         let config = Config {
             inflight: (bound(least), bound(most)),
-            eager_upgrade: options.replication.eager_upgrade,
+            eager_upgrade: replication.eager_upgrade,
             seed: u64::from_le_bytes(*discovery_key.as_bytes().first_chunk().unwrap_or(&[0; 8])),
             ..Config::default()
         };
@@ -214,11 +242,12 @@ impl Core {
             cut_watchers: CutWatchers::default(),
             conflict: RwLock::default(),
             changes: AtomicU64::new(0),
-            exclusive: Arc::default(),
+            exclusive: Arc::new(Semaphore::new(1)),
             announcer,
+            replication,
             hub: Hub::new(config, local, &have),
             lifetime: Lifetime::new(alone),
-            events: broadcast::Sender::new(EVENT_BACKLOG),
+            listeners: Listeners::default(),
         }))
     }
 }
@@ -249,9 +278,36 @@ fn create(storage: &Storage, name: CoreName, options: &OpenOptions) -> Result<Co
     if name.discovery_key.is_some_and(|discovery_key| discovery_key != key.discovery_key()) {
         return Err(Error::StorageEmpty { discovery_key: name.discovery_key });
     }
-    let init = CoreInit { key, manifest, key_pair, alias: name.alias, user_data: options.user_data.clone() };
+    // those of another log than the core's own are that log's
+    let session = &options.session;
+    let user_data = if session.target.is_same() { session.user_data.clone() } else { Vec::new() };
+    let init = CoreInit { key, manifest, key_pair, alias: name.alias, user_data };
     let disk = storage.store().create_core(&init)?;
     Ok(disk)
+}
+
+/// Fails if the store is another one than was asked for: it is not one core's.
+fn check_durability(storage: &Storage, options: &OpenOptions) -> Result<()> {
+    match options.durability {
+        Some(durability) if durability != storage.durability() => Err(Error::BadArgument(format!(
+            "the store has {:?}, not {durability:?}: its durability is chosen when it is opened",
+            storage.durability()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Fails if the core can be written here and was: under the same key it would begin a second history.
+fn check_overwritable(disk: &CoreStorage, options: &OpenOptions) -> Result<()> {
+    let auth = disk.auth()?;
+    let manifest = auth.manifest.as_ref().or(options.manifest.as_ref());
+    let writable = matches!(auth.key_pair, Some(StoredKeyPair::Full(_)))
+        || options.key_pair.as_ref().is_some_and(|pair| signs(pair, manifest));
+    if !writable || disk.head()?.is_none() {
+        return Ok(());
+    }
+    let reason = "a log of one's own can be cut or purged, not overwritten: peers may have what was signed";
+    Err(Error::StorageConflict { reason, discovery_key: Some(auth.discovery_key) })
 }
 
 fn check_manifest(key: &Key, manifest: Option<&Manifest>) -> Result<()> {

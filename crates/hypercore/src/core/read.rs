@@ -96,13 +96,6 @@ impl Core {
         }
     }
 
-    pub(crate) fn set_user_data(&self, name: &str, value: Option<&[u8]>) -> Result<()> {
-        let mut write = self.0.disk.write();
-        write.user_data(name, value);
-        self.0.disk.commit(write)?;
-        Ok(())
-    }
-
     /// Sets or takes away marks.
     pub(crate) fn mark(&self, change: BitChange) -> Result<()> {
         let _writing = self.writing();

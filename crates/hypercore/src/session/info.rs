@@ -56,7 +56,7 @@ impl Hypercore {
     /// # Errors
     /// As [`info`](Self::info).
     pub async fn info_with_storage(&self) -> Result<Info> {
-        let disk = self.disk();
+        let disk = self.disk()?;
         let space = blocking(move || Ok(disk.space()?)).await?;
         Ok(Info { storage: Some(space), ..self.info().await? })
     }
@@ -64,8 +64,9 @@ impl Hypercore {
     /// Bytes of the blocks that are stored here from the start without a hole, without what encryption adds.
     ///
     /// # Errors
-    /// [`Error::Storage`](crate::Error::Storage).
+    /// [`Error::SessionClosed`](crate::Error::SessionClosed), [`Error::Storage`](crate::Error::Storage).
     pub async fn contiguous_byte_length(&self) -> Result<u64> {
+        self.check_open()?;
         let length = self.contiguous_length();
         let core = self.core().clone();
         let bytes = blocking(move || core.bytes_before(length)).await?;

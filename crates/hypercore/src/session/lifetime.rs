@@ -19,11 +19,11 @@ impl Hypercore {
     /// # Errors
     /// [`Error::SessionClosed`] if it closes first; [`Error::RequestTimeout`]; [`Error::Storage`].
     pub async fn recover(&self) -> Result<()> {
-        self.check_open()?;
+        let held = self.held()?;
         if self.recovering() == 0 {
             return Ok(());
         }
-        self.within(self.session.options.timeout.flatten(), self.core().confirmed_by_peers()).await
+        self.within(held.options.timeout.flatten(), self.core().confirmed_by_peers()).await
     }
 
     /// Ends recovering without asking anybody. If a peer does have blocks that are lost here, the next append makes a
@@ -129,8 +129,7 @@ impl Hypercore {
     /// # Errors
     /// [`Error::SessionClosed`], [`Error::Storage`].
     pub async fn compact(&self) -> Result<()> {
-        self.check_open()?;
-        let disk = self.disk();
+        let disk = self.disk()?;
         blocking(move || Ok(disk.compact()?)).await
     }
 }

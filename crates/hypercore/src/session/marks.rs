@@ -5,7 +5,6 @@
 //! Follows npm hypercore 11.37.1, `index.js` (`startMarking`, `sweep`) and `lib/mark-bitfield.js`.
 
 use std::ops::RangeBounds;
-use std::sync::atomic::Ordering;
 
 use hc_tree::bitfield::BitChange;
 
@@ -20,18 +19,18 @@ impl Hypercore {
     /// # Errors
     /// [`Error::Assertion`] if it does so already, and for named sessions and atoms; [`Error::Storage`].
     pub async fn start_marking(&self) -> Result<()> {
-        self.check_open()?;
-        if self.session.marking.load(Ordering::Relaxed) {
+        let held = self.held()?;
+        if held.is_marking() {
             return Err(Error::Assertion("the session marks already".into()));
         }
-        if self.branch().is_some_and(|branch| branch.is_named()) {
+        if held.draft().is_some() {
             return Err(Error::Assertion("a named session cannot be swept".into()));
         }
-        if self.branch().is_some_and(|branch| branch.is_atomic()) {
+        if held.branch.as_ref().is_some_and(|branch| branch.is_atomic()) {
             return Err(Error::Assertion("a session of an atom cannot be swept".into()));
         }
         self.clear_marks().await?;
-        self.session.marking.store(true, Ordering::Relaxed);
+        held.set_marking(true);
         Ok(())
     }
 
@@ -62,7 +61,7 @@ impl Hypercore {
     /// # Errors
     /// [`Error::Assertion`] on a snapshot; [`Error::SessionClosed`], [`Error::Storage`].
     pub async fn sweep(&self) -> Result<u64> {
-        self.check_open()?;
+        let held = self.held()?;
         if self.is_snapshot() {
             return Err(Error::Assertion("nothing can be taken away from a snapshot".into()));
         }
@@ -76,7 +75,7 @@ impl Hypercore {
             end = from;
         }
         cleared += self.clear(0..end).await?;
-        self.session.marking.store(false, Ordering::Relaxed);
+        held.set_marking(false);
         self.clear_marks().await?;
         Ok(cleared)
     }

@@ -9,6 +9,9 @@
 //!
 //! | module | owns |
 //! | --- | --- |
+//! | [`opening`] | opening a core, and sessions of it |
+//! | [`held`] | what a session holds while it is open |
+//! | [`ongoing`] | what ends with it |
 //! | [`read`] | single blocks, byte positions, streams |
 //! | [`write`](mod@write) | appending, cutting, clearing, committing |
 //! | [`records`] | records beside the log |
@@ -22,36 +25,38 @@
 //!
 //! Follows npm hypercore 11.37.1, `index.js`.
 
+mod held;
 mod info;
 mod lifetime;
 mod marks;
 mod moving;
 mod network;
+mod ongoing;
+mod opening;
 mod prologue;
 mod proofs;
 mod read;
 mod records;
 mod write;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest, PublicKey};
-use parking_lot::{Mutex, RwLock};
-use tokio::sync::OwnedMutexGuard;
-use tokio_util::sync::CancellationToken;
+use parking_lot::RwLock;
 
+use held::{Held, Last};
 pub use info::Info;
 pub use network::FindingPeers;
+pub(crate) use ongoing::Lease;
 pub use proofs::{decode_proof, encode_proof};
 
 use crate::atom::Atom;
-use crate::core::{Branch, Core, NamedOptions, Peer, Signer, Status};
+use crate::core::{Core, Home, Peer, Status};
 use crate::encoding::ValueEncoding;
-use crate::encryption::{Encryption, SessionEncryption};
-use crate::events::Events;
-use crate::options::{OpenOptions, SessionOptions, Target};
+use crate::encryption::Encryption;
+use crate::events::{Events, Feed};
 use crate::storage::blocking;
 use crate::typed::Encoded;
 use crate::{Error, Result};
@@ -71,44 +76,53 @@ pub struct Appended {
     pub byte_length: u64,
 }
 
-/// One session: its defaults, and its share in keeping the core open.
+/// One session: what it holds while it is open, and what it was.
 struct Session {
     /// The core that it was opened on.
     opened_on: Core,
-    /// The log that this is a session of, if it is not the one that peers see. It knows which core it is of now.
-    branch: Option<Arc<Branch>>,
-    options: SessionOptions,
-    key_pair: RwLock<Option<KeyPair>>,
-    encryption: RwLock<Arc<SessionEncryption>>,
-    /// Keeps other exclusive sessions out.
-    exclusive: Mutex<Option<OwnedMutexGuard<()>>>,
-    closed: AtomicBool,
-    /// Ends what the session waits for.
-    cancelled: CancellationToken,
+    /// Where a named session is: it may be moved to another core.
+    home: Option<Arc<Home>>,
+    snapshot: bool,
+    /// None once it is closed.
+    held: RwLock<Option<Arc<Held>>>,
+    last: OnceLock<Last>,
     waits: AtomicU64,
-    /// Whether reads mark blocks.
-    marking: AtomicBool,
 }
 
 impl Session {
-    fn close(&self) -> bool {
-        let first = !self.closed.swap(true, Ordering::AcqRel);
-        if first {
-            self.cancelled.cancel();
-            self.exclusive.lock().take();
-            let weak = self.options.weak.unwrap_or(false);
-            match &self.branch {
-                Some(branch) => branch.session_closed(weak),
-                None => {
-                    self.opened_on.session_closed(weak);
-                }
-            }
-        }
-        first
+    fn held(&self) -> Option<Arc<Held>> {
+        self.held.read().clone()
+    }
+
+    fn last(&self) -> Last {
+        self.last.get().copied().unwrap_or_default()
     }
 
     fn core(&self) -> &Core {
-        self.branch.as_ref().map_or(&self.opened_on, |branch| branch.core())
+        self.home.as_ref().map_or(&self.opened_on, |home| home.core())
+    }
+
+    /// The key pair that the session signs with. After a move it may be one that the other core does not know.
+    fn key_pair(&self, held: &Held) -> Option<KeyPair> {
+        let core = self.core();
+        let chosen = held.chosen_key_pair().filter(|pair| core.is(&self.opened_on) || core.is_signer(pair));
+        chosen.or_else(|| core.key_pair())
+    }
+
+    fn close(&self) {
+        let (Some(held), core) = (self.held(), self.core()) else { return };
+        let last = Last {
+            status: held.status(core),
+            signed_length: held.signed_length(core),
+            padding: held.padding(core),
+            public_key: self.key_pair(&held).map(|pair| pair.public()),
+        };
+        // of several closes at once the first one says
+        let _ = self.last.set(last);
+        let closing = self.held.write().take();
+        if let Some(held) = closing {
+            held.close(&self.opened_on);
+        }
     }
 }
 
@@ -119,115 +133,16 @@ impl Drop for Session {
 }
 
 impl Hypercore {
-    /// Opens the core in a directory, or creates the directory and a core that this process can append to.
-    ///
-    /// # Errors
-    /// If the directory cannot be opened (it is locked by another process, or holds something else), see
-    /// [`Error::Storage`].
-    #[cfg(feature = "rocksdb")]
-    pub async fn open(dir: impl AsRef<std::path::Path>) -> Result<Self> {
-        Self::builder().open(dir).await
-    }
-
-    /// A new core in memory, gone with its last session.
-    ///
-    /// # Errors
-    /// If the system has no randomness to make a key from.
-    pub async fn memory() -> Result<Self> {
-        Self::builder().memory().await
-    }
-
-    /// Chooses how a core is opened.
-    #[must_use]
-    pub fn builder() -> OpenOptions {
-        OpenOptions::new()
-    }
-
-    /// A session of an open core.
-    #[must_use]
-    pub fn from_core(core: Core, options: SessionOptions, key_pair: Option<KeyPair>) -> Self {
-        Self::made(core, None, options, key_pair, None)
-    }
-
-    fn made(
-        core: Core,
-        branch: Option<Arc<Branch>>,
-        options: SessionOptions,
-        key_pair: Option<KeyPair>,
-        exclusive: Option<OwnedMutexGuard<()>>,
-    ) -> Self {
-        let weak = options.weak.unwrap_or(false);
-        match &branch {
-            Some(branch) => branch.session_opened(weak),
-            None => core.session_opened(weak),
-        }
-        let of = branch.as_ref().map_or(&core, |branch| branch.core());
-        let encryption = SessionEncryption::new(options.encryption.clone().flatten(), of.key());
-        let session = Session {
-            opened_on: core,
-            branch,
-            options,
-            key_pair: RwLock::new(key_pair),
-            encryption: RwLock::new(Arc::new(encryption)),
-            exclusive: Mutex::new(exclusive),
-            closed: AtomicBool::new(false),
-            cancelled: CancellationToken::new(),
-            waits: AtomicU64::new(0),
-            marking: AtomicBool::new(false),
-        };
-        Self { session: Arc::new(session) }
-    }
-
-    /// Another session of this core. What the options leave open is inherited from this one.
-    ///
-    /// # Errors
-    /// [`Error::SessionClosed`]; [`Error::RequestCancelled`] if this session is closed while an exclusive one waits;
-    /// [`Error::Assertion`] if the options do not fit together; [`Error::Storage`] for named sessions.
-    pub async fn session(&self, options: SessionOptions) -> Result<Self> {
-        self.check_open()?;
-        let mut options = options.over(&self.session.options);
-        if options.encryption.is_none() {
-            options.encryption = self.session.encryption.read().chosen().cloned().map(Some);
-        }
-        let target = std::mem::take(&mut options.target);
-        if target.checkout.is_some() && target.name.is_none() && target.atom.is_none() {
-            return Err(Error::Assertion("only atoms and named sessions can go back to a length".into()));
-        }
-        let exclusive = if options.exclusive && options.writable != Some(false) {
-            Some(self.within(None, async { Ok(self.core().lock_exclusive().await) }).await?)
-        } else {
-            None
-        };
-        let core = self.core().clone();
-        let from = self.session.branch.clone();
-        let branch = blocking(move || branch_of(&core, from, &target)).await?;
-        self.check_open()?;
-        let key_pair = self.session.key_pair.read().clone();
-        Ok(Self::made(self.core().clone(), branch, options, key_pair, exclusive))
-    }
-
-    /// The log as it is now: what happens to it later is not seen.
-    ///
-    /// # Errors
-    /// As [`session`](Self::session).
-    pub async fn snapshot(&self) -> Result<Self> {
-        self.session(SessionOptions::new().snapshot(true)).await
-    }
-
     /// Changes of this core, and of others of its store, that are to be made at once.
     #[must_use]
     pub fn atom(&self) -> Atom {
         Atom::new(self.core().storage())
     }
 
-    fn branch(&self) -> Option<&Arc<Branch>> {
-        self.session.branch.as_ref()
-    }
-
     /// Whether this is a session of the log as it was at one moment.
     #[must_use]
     pub fn is_snapshot(&self) -> bool {
-        self.branch().is_some_and(|branch| branch.is_snapshot())
+        self.session.snapshot
     }
 
     /// The core that this is a session of. That of a named session is another one once it was [moved](Self::move_to).
@@ -263,10 +178,14 @@ impl Hypercore {
     /// The public half of the key pair that this session signs with.
     #[must_use]
     pub fn public_key(&self) -> Option<PublicKey> {
-        self.key_pair().map(|key_pair| key_pair.public())
+        match self.session.held() {
+            Some(held) => self.session.key_pair(&held).map(|key_pair| key_pair.public()),
+            None => self.session.last().public_key,
+        }
     }
 
-    /// Blocks in the log, as far as is known here.
+    /// Blocks in the log, as far as is known here. This and the other numbers of a closed session are what they were when it
+    /// was closed.
     #[must_use]
     pub fn length(&self) -> u64 {
         self.status().length
@@ -281,7 +200,10 @@ impl Hypercore {
     /// Blocks that are signed. The rest are changes of a named session, or what a snapshot has of a log that was cut.
     #[must_use]
     pub fn signed_length(&self) -> u64 {
-        self.branch().map_or_else(|| self.core().status().length, |branch| branch.signed_length())
+        match self.session.held() {
+            Some(held) => held.signed_length(self.core()),
+            None => self.session.last().signed_length,
+        }
     }
 
     /// Bytes of all blocks in the log, without what encryption adds.
@@ -313,26 +235,26 @@ impl Hypercore {
     /// Bytes of each block that are not the application's: none without encryption.
     #[must_use]
     pub fn padding(&self) -> u64 {
-        let core = self.core();
-        if !core.has_manifest() {
-            return 0;
+        match self.session.held() {
+            Some(held) => held.padding(self.core()),
+            None => self.session.last().padding,
         }
-        self.session.encryption.read().padding(core.key(), core.is_compat())
     }
 
     /// Whether this session can append.
     #[must_use]
     pub fn writable(&self) -> bool {
-        if self.is_closed() || !self.session.options.writable.unwrap_or(true) || self.is_snapshot() {
+        let Ok(held) = self.held() else { return false };
+        if !held.options.writable.unwrap_or(true) || held.is_snapshot() {
             return false;
         }
-        self.branch().is_some_and(|branch| branch.is_named()) || self.key_pair().is_some()
+        held.draft().is_some() || self.session.key_pair(&held).is_some()
     }
 
     /// Whether this session was closed.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.session.closed.load(Ordering::Acquire) || self.core().is_closed()
+        self.session.held.read().is_none() || self.core().is_closed()
     }
 
     /// How often a read of this session had to wait for peers.
@@ -341,19 +263,17 @@ impl Hypercore {
         self.session.waits.load(Ordering::Relaxed)
     }
 
-    /// The peers that have this core open now.
+    /// The peers that have this core open now: none once the session is closed.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
-        self.core().peers()
+        if self.is_closed() { Vec::new() } else { self.core().peers() }
     }
 
-    /// What happens to the log from now on. A snapshot has no events.
+    /// What happens to the log from now on, until this session is closed: [`Event::Close`](crate::Event::Close) is the last
+    /// one. Of a snapshot it is the only one. Those of a session that is closed already end at once.
     #[must_use]
     pub fn events(&self) -> Events {
-        match self.branch() {
-            Some(branch) => branch.events(),
-            None => self.core().events(),
-        }
+        self.held().map_or_else(|_| Feed::ended(), |held| held.events(self.core()))
     }
 
     /// This core seen through an encoding: values instead of bytes.
@@ -362,14 +282,19 @@ impl Hypercore {
         Encoded::new(self.clone(), encoding)
     }
 
-    /// Signs what this session appends from now on with this key pair.
+    /// Signs what this session appends from now on with this key pair. Does nothing once the session is closed.
     pub fn set_key_pair(&self, key_pair: KeyPair) {
-        *self.session.key_pair.write() = Some(key_pair);
+        if let Some(held) = self.session.held() {
+            held.set_key_pair(key_pair);
+        }
     }
 
-    /// Encrypts what this session appends from now on, and decrypts what it reads; or no longer does.
+    /// Encrypts what this session appends from now on, and decrypts what it reads; or no longer does. Does nothing once the
+    /// session is closed.
     pub fn set_encryption(&self, encryption: impl Into<Option<Encryption>>) {
-        *self.session.encryption.write() = Arc::new(SessionEncryption::new(encryption.into(), self.key()));
+        if let Some(held) = self.session.held() {
+            held.set_encryption(encryption.into(), self.core());
+        }
     }
 
     /// Stores who may sign this log, for a core of which only the key is known. Known already, nothing changes.
@@ -401,8 +326,10 @@ impl Hypercore {
         self.core().flush().await
     }
 
-    /// Closes the session; its waiting reads fail with [`Error::RequestCancelled`]. The last one closes the core: its
-    /// peers are told, and its directory is free for another process when this returns, unless a store holds it.
+    /// Closes the session, for all clones of this handle. Its waiting reads and its downloads fail with
+    /// [`Error::RequestCancelled`], its events end with [`Event::Close`](crate::Event::Close), and what it held is free. The
+    /// last one closes the core: its peers are told, and its directory is free for another process when this returns, unless
+    /// a store holds it.
     ///
     /// # Errors
     /// [`Error::Storage`] if the store could not be closed cleanly.
@@ -412,28 +339,27 @@ impl Hypercore {
     }
 
     pub(crate) fn status(&self) -> Status {
-        self.branch().map_or_else(|| self.core().status(), |branch| branch.status())
+        match self.session.held() {
+            Some(held) => held.status(self.core()),
+            None => self.session.last().status,
+        }
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.is_closed() {
-            return Err(self.core().reason_of_closing());
-        }
-        Ok(())
+        if self.is_closed() { Err(self.core().reason_of_closing()) } else { Ok(()) }
     }
 
-    /// The key pair that this session signs with. After a move it may be one that the other core does not know.
-    fn key_pair(&self) -> Option<KeyPair> {
-        let chosen = self.session.key_pair.read().clone();
-        let core = self.core();
-        let chosen = chosen.filter(|pair| core.is(&self.session.opened_on) || core.is_signer(pair));
-        chosen.or_else(|| core.key_pair())
+    /// What the session holds, for a call that needs it until it is done.
+    fn held(&self) -> Result<Arc<Held>> {
+        let held = self.session.held().filter(|_| !self.core().is_closed());
+        held.ok_or_else(|| self.core().reason_of_closing())
     }
 
     /// A wait for peers that ends with the session's closing, when it is moved, or after the timeout.
     async fn within<T>(&self, timeout: Option<Duration>, wait: impl Future<Output = Result<T>>) -> Result<T> {
+        let held = self.held()?;
         let discovery_key = *self.discovery_key();
-        let left = self.branch().map(|branch| branch.left());
+        let left = held.branch.as_ref().map(|branch| branch.left());
         let moved = async {
             match left {
                 None => std::future::pending().await,
@@ -448,7 +374,7 @@ impl Hypercore {
         };
         tokio::select! {
             biased;
-            () = self.session.cancelled.cancelled() => Err(Error::RequestCancelled { discovery_key }),
+            () = held.cancelled.cancelled() => Err(Error::RequestCancelled { discovery_key }),
             () = moved => Err(Error::SessionMoved { discovery_key }),
             done = wait => done,
             () = late => Err(Error::RequestTimeout { discovery_key }),
@@ -468,47 +394,13 @@ impl std::fmt::Debug for Hypercore {
     }
 }
 
-/// The log that a session is to be of, from the one it is made from.
-fn branch_of(core: &Core, from: Option<Arc<Branch>>, target: &Target) -> Result<Option<Arc<Branch>>> {
-    let mut branch = from;
-    if target.atom.is_some() || target.name.is_some() || target.snapshot {
-        core.check_roots()?;
-    }
-    if let Some(atom) = &target.atom {
-        branch = Some(core.atomic(branch.as_ref(), atom)?);
-    } else if let Some(name) = &target.name {
-        let options = NamedOptions { name: name.clone(), overwrite: target.overwrite };
-        branch = Some(core.named(branch.as_deref(), &options)?);
-    }
-    if let (Some(length), Some(branch)) = (target.checkout, &branch) {
-        go_back(core, branch, length)?;
-    }
-    if target.snapshot {
-        branch = Some(core.snapshot_of(branch.as_ref())?);
-    }
-    Ok(branch)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Goes back to a length. A named session stays on its fork, as nobody is told of it; an atom over the log goes to the next
-/// one, since its head is signed.
-fn go_back(core: &Core, branch: &Branch, length: u64) -> Result<()> {
-    let status = branch.status();
-    if length > status.length {
-        let reason =
-            format!("there is no length {length} to go back to, the log has {} blocks", status.length);
-        return Err(Error::Assertion(reason));
+    /// As in `tests/closed_handles.rs`, without what an allocation has beside it.
+    #[test]
+    fn a_handle_of_a_closed_session_is_small() {
+        assert!(size_of::<Session>() <= 160, "{}", size_of::<Session>());
     }
-    if length < core.prologue_length() {
-        let reason = format!("length {length} lies inside the prologue of {} blocks", core.prologue_length());
-        return Err(Error::Assertion(reason));
-    }
-    if length == status.length {
-        return Ok(());
-    }
-    if !branch.is_public() {
-        return branch.truncate(length, Some(status.fork), &Signer::Nobody);
-    }
-    let signer =
-        core.key_pair().ok_or_else(|| Error::SessionNotWritable { discovery_key: *core.discovery_key() })?;
-    branch.truncate(length, None, &Signer::Pair(signer))
 }

@@ -46,14 +46,13 @@ impl Hypercore {
     /// core does not have these blocks, is shorter, or has a prologue that is longer; [`Error::SessionMoved`] if somebody else
     /// moved it meanwhile; [`Error::SessionClosed`], [`Error::Storage`]. The session is then where it was.
     pub async fn move_to(&self, target: &Self, length: u64) -> Result<()> {
-        self.check_open()?;
-        target.check_open()?;
-        let branch = self.session.branch.clone();
+        let (held, there) = (self.held()?, target.held()?);
+        let branch = held.branch.clone();
         let branch = branch.ok_or_else(|| Error::Assertion("only named sessions can be moved".into()))?;
-        if target.branch().is_some() {
+        if there.branch.is_some() {
             return Err(Error::Assertion("a session can be moved only to a log itself".into()));
         }
-        if self.session.encryption.read().is_bound() {
+        if held.encryption().is_bound() {
             let reason = "what is encrypted with a key that follows from the core's cannot be another core's";
             return Err(Error::Assertion(reason.into()));
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Hypercore;
-use crate::core::{Core, WantKind};
+use super::{Hypercore, Lease};
+use crate::core::WantKind;
 use crate::download::{Download, DownloadOptions, block_range};
 use crate::options::UpdateOptions;
 use crate::replication::{OneCore, Replication, ReplicationBuilder, Role};
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 impl Hypercore {
     /// Learns of a longer log from peers: whether there was one. Does not wait for peers to appear, unless
     /// [`finding_peers`](Self::finding_peers) says that they are being looked for. A writable session knows the length
-    /// itself and returns false.
+    /// itself and returns false; so does a snapshot, which stays as it is.
     ///
     /// # Errors
     /// [`Error::SessionClosed`], [`Error::RequestTimeout`].
@@ -28,14 +28,14 @@ impl Hypercore {
     /// # Errors
     /// As [`update`](Self::update).
     pub async fn update_with(&self, options: UpdateOptions) -> Result<bool> {
-        self.check_open()?;
-        if self.writable() && !options.force {
+        let held = self.held()?;
+        if self.is_snapshot() || self.writable() && !options.force {
             return Ok(false);
         }
         if !options.wait.unwrap_or_else(|| self.core().is_finding_peers() || self.core().has_peers()) {
             return Ok(false);
         }
-        let timeout = options.timeout.or(self.session.options.timeout).flatten();
+        let timeout = options.timeout.or(held.options.timeout).flatten();
         loop {
             match self.within(timeout, async { self.core().fetch_upgrade().await }).await {
                 Err(Error::SessionMoved { .. }) => {}
@@ -44,14 +44,19 @@ impl Hypercore {
         }
     }
 
-    /// Says that peers are being looked for: until the guard is dropped, [`update`](Self::update) waits for one.
+    /// Says that peers are being looked for: until the guard is dropped or the session closed, [`update`](Self::update) waits
+    /// for one.
     pub fn finding_peers(&self) -> FindingPeers {
-        self.core().finding_peers(true);
-        FindingPeers { core: self.core().clone() }
+        let searching = self.held().ok().map(|held| {
+            let core = self.core().clone();
+            core.finding_peers(true);
+            held.ongoing.begun(move || core.finding_peers(false))
+        });
+        FindingPeers { _searching: searching }
     }
 
     /// Fetches the blocks of a range from peers and keeps them. An open range follows the log for as long as the
-    /// download lives.
+    /// download lives and the session is open.
     ///
     /// ```no_run
     /// # async fn f(log: hypercore::Hypercore) -> hypercore::Result<()> {
@@ -67,12 +72,21 @@ impl Hypercore {
     pub fn download_with(&self, range: impl RangeBounds<u64>, options: DownloadOptions) -> Download {
         let range = block_range(&range);
         let kind = WantKind::Range { start: range.start, end: range.end, linear: options.linear };
-        Download::new(self.core(), kind, range.end)
+        self.downloading(kind, range.end)
     }
 
     /// Fetches these blocks from peers and keeps them.
     pub fn download_blocks(&self, blocks: impl IntoIterator<Item = u64>) -> Download {
-        Download::new(self.core(), WantKind::Blocks(blocks.into_iter().collect()), Some(0))
+        self.downloading(WantKind::Blocks(blocks.into_iter().collect()), Some(0))
+    }
+
+    fn downloading(&self, kind: WantKind, end: Option<u64>) -> Download {
+        let fetching = self.held().map(|held| {
+            let waiting = self.core().want(kind);
+            let lease = held.ongoing.begun(waiting.canceller());
+            (waiting, lease)
+        });
+        Download::new(fetching, end.is_none())
     }
 
     /// Replicates this core over a byte stream, in the background, until the stream ends or the handle's `stop` is called.
@@ -107,17 +121,11 @@ impl Hypercore {
 /// While it lives, peers are being looked for; see [`Hypercore::finding_peers`].
 #[must_use = "peers count as found when this is dropped"]
 pub struct FindingPeers {
-    core: Core,
+    _searching: Option<Lease>,
 }
 
 impl std::fmt::Debug for FindingPeers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("FindingPeers")
-    }
-}
-
-impl Drop for FindingPeers {
-    fn drop(&mut self) {
-        self.core.finding_peers(false);
     }
 }

@@ -35,8 +35,7 @@ impl Hypercore {
     /// written. [`Error::SessionClosed`](crate::Error::SessionClosed), [`Error::Storage`](crate::Error::Storage).
     pub async fn copy_prologue(&self, source: &Self) -> Result<bool> {
         self.check_open()?;
-        source.check_open()?;
-        let (core, disk, length) = (self.core().clone(), source.disk(), source.length());
+        let (core, disk, length) = (self.core().clone(), source.disk()?, source.length());
         let copied = blocking(move || core.copy_prologue(&disk, length)).await?;
         self.core().acknowledged().await?;
         Ok(copied)

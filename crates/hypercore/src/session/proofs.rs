@@ -29,16 +29,16 @@ impl Hypercore {
     /// # Errors
     /// As [`get`](Self::get), also if the log is shorter: it may grow; [`Error::Assertion`] if a node of the tree is missing.
     pub async fn tree_hash_at(&self, length: u64) -> Result<Hash> {
-        self.check_open()?;
+        let branch = self.held()?.branch.clone();
         self.core().check_roots()?;
         if length == self.length() {
-            let (head, _) = self.core().head_and_disk(self.branch().map(AsRef::as_ref));
+            let (head, _) = self.core().head_and_disk(branch.as_deref());
             return Ok(head.hash());
         }
         if length > 0 && !self.has(length - 1).await? {
             self.get(length - 1).await?;
         }
-        let (core, branch) = (self.core().clone(), self.session.branch.clone());
+        let core = self.core().clone();
         Ok(blocking(move || core.head_at(branch.as_deref(), length)).await?.hash())
     }
 
@@ -85,8 +85,7 @@ impl Hypercore {
     /// # Errors
     /// [`Error::InvalidOperation`] if no proof can answer it; [`Error::BlockNotAvailable`]; [`Error::Storage`].
     pub async fn proof(&self, request: &ProofRequest) -> Result<Proof> {
-        self.check_open()?;
-        let (core, branch, request) = (self.core().clone(), self.session.branch.clone(), *request);
+        let (core, branch, request) = (self.core().clone(), self.held()?.branch.clone(), *request);
         blocking(move || core.make_proof(branch.as_deref(), &request)).await
     }
 

@@ -1,13 +1,13 @@
 //! Reading: single blocks, byte positions, streams.
 
 use std::ops::RangeBounds;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use hc_tree::Seek;
 
 use super::Hypercore;
+use super::held::Held;
 use crate::core::Core;
 use crate::download::block_range;
 use crate::options::{GetOptions, SeekOptions};
@@ -35,33 +35,33 @@ impl Hypercore {
     /// # Errors
     /// As [`get`](Self::get), without [`Error::BlockNotAvailable`].
     pub async fn get_with(&self, index: u64, options: GetOptions) -> Result<Option<Bytes>> {
-        self.check_open()?;
+        let held = self.held()?;
         if index > MAX_INDEX {
             return Err(Error::BadArgument(format!("no log has a block {index}")));
         }
-        if let Some(call) = &self.session.options.on_seq {
+        if let Some(call) = &held.options.on_seq {
             call(index);
         }
-        if self.session.marking.load(Ordering::Relaxed) {
+        if held.is_marking() {
             self.mark(index..=index).await?;
         }
-        let Some(block) = self.stored_or_fetched(index, options).await? else { return Ok(None) };
+        let Some(block) = self.stored_or_fetched(&held, index, options).await? else { return Ok(None) };
         if options.raw {
             return Ok(Some(block));
         }
         if options.sealed {
-            let padding = usize::try_from(self.padding()).unwrap_or(usize::MAX);
+            let padding = usize::try_from(held.padding(self.core())).unwrap_or(usize::MAX);
             return Ok(Some(block.slice(padding.min(block.len())..)));
         }
-        self.decrypted(index, block).await.map(Some)
+        self.decrypted(&held, index, block).await.map(Some)
     }
 
-    async fn stored_or_fetched(&self, index: u64, options: GetOptions) -> Result<Option<Bytes>> {
+    async fn stored_or_fetched(&self, held: &Held, index: u64, options: GetOptions) -> Result<Option<Bytes>> {
         loop {
-            match self.stored(index) {
+            match self.stored(held, index) {
                 Ok(Some(block)) => {
-                    if self.session.options.verify_reads.unwrap_or(false) {
-                        self.verify_stored(index, &block).await?;
+                    if held.options.verify_reads.unwrap_or(false) {
+                        self.verify_stored(held, index, &block).await?;
                     }
                     return Ok(Some(block));
                 }
@@ -70,19 +70,19 @@ impl Hypercore {
                 Err(Error::SessionMoved { .. }) => continue,
                 Err(error) => return Err(error),
             }
-            if !options.wait.or(self.session.options.wait).unwrap_or(true) {
+            if !options.wait.or(held.options.wait).unwrap_or(true) {
                 return Ok(None);
             }
             self.session.waits.fetch_add(1, Ordering::Relaxed);
-            if let Some(call) = &self.session.options.on_wait {
+            if let Some(call) = &held.options.on_wait {
                 call(index);
             }
-            let timeout = options.timeout.or(self.session.options.timeout).flatten();
+            let timeout = options.timeout.or(held.options.timeout).flatten();
             match self.within(timeout, self.fetched(index)).await {
                 Err(Error::SessionMoved { .. }) => {}
                 fetched => {
                     let block = fetched?;
-                    self.check_snapshot(index)?;
+                    self.check_snapshot(held, index)?;
                     return Ok(Some(block));
                 }
             }
@@ -106,20 +106,20 @@ impl Hypercore {
     }
 
     /// A block, if it is stored here.
-    fn stored(&self, index: u64) -> Result<Option<Bytes>> {
-        let Some(branch) = self.branch() else { return self.core().read_block(index) };
+    fn stored(&self, held: &Held, index: u64) -> Result<Option<Bytes>> {
+        let Some(branch) = &held.branch else { return self.core().read_block(index) };
         let core = branch.core();
         if let Some(block) = branch.read_block(index)? {
             return Ok(Some(block));
         }
         // a snapshot does not see what was fetched after it, but the log does
-        self.check_snapshot(index)?;
+        self.check_snapshot(held, index)?;
         let block = if branch.is_snapshot() || index < branch.shared_length() {
             core.read_block(index)?
         } else {
             None
         };
-        self.check_snapshot(index)?;
+        self.check_snapshot(held, index)?;
         if !core.is(branch.core()) {
             return Err(Error::SessionMoved { discovery_key: *core.discovery_key() });
         }
@@ -127,8 +127,8 @@ impl Hypercore {
     }
 
     /// A snapshot may take a block from the log only where the log is still what it was.
-    fn check_snapshot(&self, index: u64) -> Result<()> {
-        match self.branch().filter(|branch| branch.is_snapshot()).map(|branch| branch.still()) {
+    fn check_snapshot(&self, held: &Held, index: u64) -> Result<()> {
+        match held.branch.as_ref().filter(|branch| branch.is_snapshot()).map(|branch| branch.still()) {
             Some(available) if index >= available => {
                 Err(Error::SnapshotNotAvailable { index, available, discovery_key: *self.discovery_key() })
             }
@@ -137,19 +137,13 @@ impl Hypercore {
     }
 
     /// Checks a stored block against the tree, up to the head.
-    async fn verify_stored(&self, index: u64, block: &Bytes) -> Result<()> {
-        let (core, branch, block) = (self.core().clone(), self.session.branch.clone(), block.clone());
+    async fn verify_stored(&self, held: &Held, index: u64, block: &Bytes) -> Result<()> {
+        let (core, branch, block) = (self.core().clone(), held.branch.clone(), block.clone());
         blocking(move || core.verify_block(branch.as_deref(), index, &block)).await
     }
 
-    async fn decrypted(&self, index: u64, block: Bytes) -> Result<Bytes> {
-        let encryption = {
-            let encryption = self.session.encryption.read();
-            if encryption.chosen().is_none() {
-                return Ok(block);
-            }
-            Arc::clone(&encryption)
-        };
+    async fn decrypted(&self, held: &Held, index: u64, block: Bytes) -> Result<Bytes> {
+        let Some(encryption) = held.encrypts() else { return Ok(block) };
         if let Some(provider) = encryption.provider() {
             return provider.decrypt(index, block).await;
         }
@@ -178,10 +172,10 @@ impl Hypercore {
     /// # Errors
     /// [`Error::SessionClosed`], [`Error::BadArgument`] if the range has no end.
     pub async fn has_range(&self, range: impl RangeBounds<u64> + Send) -> Result<bool> {
-        self.check_open()?;
+        let held = self.held()?;
         let range = block_range(&range);
         let end = range.end.ok_or_else(|| Error::BadArgument("the range has no end".into()))?;
-        match self.session.branch.clone() {
+        match held.branch.clone() {
             None => Ok(self.core().has_range(range.start, end)),
             Some(branch) => blocking(move || branch.has_range(range.start, end)).await,
         }
@@ -211,15 +205,15 @@ impl Hypercore {
     }
 
     async fn seek_here(&self, bytes: u64, options: &SeekOptions) -> Result<Option<(u64, u64)>> {
-        self.check_open()?;
-        let wait = options.wait.or(self.session.options.wait).unwrap_or(true);
-        let timeout = options.timeout.or(self.session.options.timeout).flatten();
+        let held = self.held()?;
+        let wait = options.wait.or(held.options.wait).unwrap_or(true);
+        let timeout = options.timeout.or(held.options.timeout).flatten();
         let search = async {
-            if self.session.encryption.read().chosen().is_some() && self.manifest().is_none() && wait {
+            if held.encrypts().is_some() && self.manifest().is_none() && wait {
                 self.core().fetch_upgrade().await?;
             }
             loop {
-                match self.sought(bytes).await? {
+                match self.sought(&held, bytes).await? {
                     Seek::Block { index, offset } => return Ok(Some((index, offset))),
                     Seek::Within { start, .. } if wait => {
                         // a block brings the nodes above it
@@ -237,8 +231,9 @@ impl Hypercore {
         self.within(timeout, search).await
     }
 
-    async fn sought(&self, bytes: u64) -> Result<Seek> {
-        let (core, branch, padding) = (self.core().clone(), self.session.branch.clone(), self.padding());
+    async fn sought(&self, held: &Held, bytes: u64) -> Result<Seek> {
+        let core = self.core().clone();
+        let (branch, padding) = (held.branch.clone(), held.padding(&core));
         blocking(move || core.seek(branch.as_deref(), bytes, padding)).await
     }
 
@@ -257,8 +252,9 @@ impl Hypercore {
     }
 
     /// Where the blocks of this session are stored.
-    pub(super) fn disk(&self) -> hc_storage::CoreStorage {
-        self.branch().map_or_else(|| Core::disk(self.core()), |branch| branch.disk())
+    pub(super) fn disk(&self) -> Result<hc_storage::CoreStorage> {
+        let held = self.held()?;
+        Ok(held.branch.as_ref().map_or_else(|| Core::disk(self.core()), |branch| branch.disk()))
     }
 
     /// Blocks from `start` on that are stored here without a hole, as the session sees them; empty if the first one is not.
@@ -267,16 +263,16 @@ impl Hypercore {
         start: u64,
         end: Option<u64>,
     ) -> Result<std::collections::VecDeque<Bytes>> {
-        let options = &self.session.options;
-        let simple = self.branch().is_none()
-            && options.on_seq.is_none()
-            && !options.verify_reads.unwrap_or(false)
-            && !self.session.marking.load(Ordering::Relaxed);
+        let held = self.held()?;
+        let simple = held.branch.is_none()
+            && held.options.on_seq.is_none()
+            && !held.options.verify_reads.unwrap_or(false)
+            && !held.is_marking();
         if simple {
             let mut chunk = self.core().read_chunk(start, end).await?;
-            if self.session.encryption.read().chosen().is_some() {
+            if held.encrypts().is_some() {
                 for (index, block) in (start..).zip(&mut chunk) {
-                    *block = self.decrypted(index, std::mem::take(block)).await?;
+                    *block = self.decrypted(&held, index, std::mem::take(block)).await?;
                 }
             }
             return Ok(chunk);

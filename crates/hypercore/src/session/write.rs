@@ -4,6 +4,7 @@ use std::ops::RangeBounds;
 
 use bytes::Bytes;
 
+use super::held::Held;
 use super::{Appended, Hypercore};
 use crate::core::{Blocks, CommitTerms, Kind, Signer};
 use crate::download::block_range;
@@ -47,38 +48,52 @@ impl Hypercore {
     }
 
     async fn append_blocks(&self, blocks: Vec<Bytes>, options: AppendOptions) -> Result<Appended> {
-        self.check_open()?;
-        let signer = self.signer(options.key_pair, options.signature, self.is_draft())?;
+        let held = self.held()?;
+        let draft = held.draft().is_some();
+        let signer = self.signer(&held, options.key_pair, options.signature, draft)?;
         for (position, block) in blocks.iter().enumerate() {
             if block.len() > MAX_BLOCK_LEN {
                 return Err(Error::BlockTooLarge { position, len: block.len(), max: MAX_BLOCK_LEN });
             }
         }
-        if !self.is_draft() {
-            self.core().recovered(self.session.options.timeout.flatten()).await?;
+        if !draft {
+            self.recovered(&held).await?;
         }
-        let encryption = self.session.encryption.read().clone();
+        let encryption = held.encryption();
         encryption.check(self.key())?;
         let cipher = encryption.cipher(self.key(), self.core().is_compat());
         let expected = options.expected_length.map(|length| (length, None));
         let asked = Blocks { blocks, signer, cipher, max_length: options.max_length, expected };
         match encryption.provider() {
-            Some(provider) if !asked.blocks.is_empty() => self.append_provided(asked, &*provider).await,
-            _ => self.append_asked(asked).await,
+            Some(provider) if !asked.blocks.is_empty() => {
+                self.append_provided(&held, asked, &*provider).await
+            }
+            _ => self.append_asked(&held, asked).await,
         }
+    }
+
+    /// Waits until the log may be changed, if its writer has to ask peers first; not longer than the session is open.
+    async fn recovered(&self, held: &Held) -> Result<()> {
+        let recovered = self.core().recovered(held.options.timeout.flatten());
+        if self.recovering() == 0 {
+            // there is nothing to wait for
+            return recovered.await;
+        }
+        self.within(None, recovered).await
     }
 
     /// Encrypts in the application's own way, which may take its time: where the log has grown meanwhile, once more.
     async fn append_provided(
         &self,
+        held: &Held,
         asked: Blocks,
         provider: &dyn crate::EncryptionProvider,
     ) -> Result<Appended> {
         loop {
-            let status = self.status();
-            let fork = self.branch().map_or(status.fork, |branch| branch.encryption_fork());
+            let status = held.status(self.core());
+            let fork = held.branch.as_ref().map_or(status.fork, |branch| branch.encryption_fork());
             if asked.expected.is_some_and(|(length, _)| length != status.length) {
-                return self.append_asked(asked).await;
+                return self.append_asked(held, asked).await;
             }
             let mut blocks = Vec::with_capacity(asked.blocks.len());
             for (index, block) in (status.length..).zip(&asked.blocks) {
@@ -91,38 +106,40 @@ impl Hypercore {
                 max_length: asked.max_length,
                 expected: Some((status.length, Some(status.fork))),
             };
-            match self.append_asked(attempt).await {
+            match self.append_asked(held, attempt).await {
                 Err(Error::InvalidOperation { .. })
-                    if asked.expected.is_none() && self.status() != status => {}
+                    if asked.expected.is_none() && held.status(self.core()) != status => {}
                 done => return done,
             }
         }
     }
 
-    async fn append_asked(&self, asked: Blocks) -> Result<Appended> {
-        let appended = match self.session.branch.clone() {
+    async fn append_asked(&self, held: &Held, asked: Blocks) -> Result<Appended> {
+        let appended = match held.branch.clone() {
             None => self.core().append(asked).await?,
             Some(branch) => blocking(move || branch.append(asked)).await?,
         };
-        let padding = appended.length.saturating_mul(self.padding());
+        let padding = appended.length.saturating_mul(held.padding(self.core()));
         Ok(Appended { byte_length: appended.byte_length.saturating_sub(padding), ..appended })
     }
 
-    /// Whether what this session writes is not signed: it is a named session.
-    fn is_draft(&self) -> bool {
-        self.branch().is_some_and(|branch| branch.is_named())
-    }
-
-    /// Who vouches for a change of this session.
-    fn signer(&self, pair: Option<KeyPair>, given: Option<Vec<u8>>, draft: bool) -> Result<Signer> {
+    /// Who vouches for a change of this session. A draft, which is none of the log itself yet, is signed only if a key pair is
+    /// given for it.
+    fn signer(
+        &self,
+        held: &Held,
+        pair: Option<KeyPair>,
+        given: Option<Vec<u8>>,
+        draft: bool,
+    ) -> Result<Signer> {
         let refused = Error::SessionNotWritable { discovery_key: *self.discovery_key() };
-        if !self.session.options.writable.unwrap_or(true) || self.is_snapshot() {
+        if !held.options.writable.unwrap_or(true) || held.is_snapshot() {
             return Err(refused);
         }
         if let Some(signature) = given {
             return Ok(Signer::Given(signature));
         }
-        match pair.or_else(|| if draft { None } else { self.key_pair() }) {
+        match pair.or_else(|| if draft { None } else { self.session.key_pair(held) }) {
             Some(pair) => Ok(Signer::Pair(pair)),
             None if draft => Ok(Signer::Nobody),
             None => Err(refused),
@@ -148,15 +165,15 @@ impl Hypercore {
     /// # Errors
     /// As [`truncate`](Self::truncate), and [`Error::InvalidSignature`].
     pub async fn truncate_with(&self, length: u64, options: TruncateOptions) -> Result<()> {
-        self.check_open()?;
+        let held = self.held()?;
         // as Node: also a named session is signed when it is cut, if there is a key pair to do it with
-        let pair = options.key_pair.or_else(|| self.key_pair());
-        let signer = self.signer(pair, options.signature, self.is_draft())?;
+        let pair = options.key_pair.or_else(|| self.session.key_pair(&held));
+        let signer = self.signer(&held, pair, options.signature, held.draft().is_some())?;
         let fork = options.fork;
-        match self.session.branch.clone() {
+        match held.branch.clone() {
             Some(branch) => blocking(move || branch.truncate(length, fork, &signer)).await,
             None => {
-                self.core().recovered(self.session.options.timeout.flatten()).await?;
+                self.recovered(&held).await?;
                 self.core().truncate(length, fork, signer).await
             }
         }
@@ -168,7 +185,7 @@ impl Hypercore {
     /// # Errors
     /// [`Error::BadArgument`] if the range has no end; [`Error::SessionClosed`], [`Error::Storage`].
     pub async fn clear(&self, blocks: impl RangeBounds<u64> + Send) -> Result<u64> {
-        self.check_open()?;
+        let held = self.held()?;
         let range = block_range(&blocks);
         let end = range.end.ok_or_else(|| Error::BadArgument("the range has no end".into()))?;
         let end = end.min(self.length());
@@ -179,7 +196,7 @@ impl Hypercore {
             return Err(Error::Assertion("nothing can be taken away from a snapshot".into()));
         }
         self.core().check_roots()?;
-        match self.session.branch.clone() {
+        match held.branch.clone() {
             None => self.core().clear(range.start, end).await,
             Some(branch) => blocking(move || branch.clear(range.start, end)).await,
         }
@@ -214,19 +231,20 @@ impl Hypercore {
     /// [`Error::InvalidOperation`] if the session is shorter; [`Error::InvalidSignature`]; [`Error::SessionNotWritable`],
     /// [`Error::SessionClosed`], [`Error::Storage`].
     pub async fn commit_with(&self, session: &Self, options: CommitOptions) -> Result<Option<Appended>> {
-        self.check_open()?;
-        session.check_open()?;
+        let (held, given) = (self.held()?, session.held()?);
         if session.discovery_key() != self.discovery_key() {
             return Err(Error::Assertion("a session can be committed only to the core that it is of".into()));
         }
-        let source = session.session.branch.clone().filter(|branch| branch.is_named());
+        let source = given.draft().cloned();
         let source = source.ok_or_else(|| Error::Assertion("only named sessions can be committed".into()))?;
-        let signer = self.signer(options.key_pair, options.signature, false)?;
+        // what the log has already needs nobody who signs it
+        let pair = options.key_pair.or_else(|| self.session.key_pair(&held));
+        let signer = self.signer(&held, pair, options.signature, true)?;
         let terms = CommitTerms { length: options.length, tree_length: options.tree_length, signer };
-        let (core, target) = (self.core().clone(), self.session.branch.clone());
+        let (core, target) = (self.core().clone(), held.branch.clone());
         let committed = match target {
             None => {
-                self.core().recovered(self.session.options.timeout.flatten()).await?;
+                self.recovered(&held).await?;
                 blocking(move || core.commit(&source, &terms)).await?
             }
             Some(target) if matches!(target.kind(), Kind::Atomic) => {
@@ -237,7 +255,7 @@ impl Hypercore {
             }
         };
         self.core().acknowledged().await?;
-        let padding = self.padding();
+        let padding = held.padding(self.core());
         Ok(committed.map(|done| Appended {
             byte_length: done.byte_length.saturating_sub(done.length.saturating_mul(padding)),
             ..done
@@ -250,8 +268,7 @@ impl Hypercore {
     /// [`Error::Assertion`] if this is no named session; [`Error::InvalidOperation`] if the log is shorter, or if the tree
     /// of that length is not stored here; [`Error::Storage`].
     pub async fn catch_up(&self, length: u64) -> Result<()> {
-        self.check_open()?;
-        let branch = self.session.branch.clone().filter(|branch| branch.is_named());
+        let branch = self.held()?.draft().cloned();
         let branch = branch.ok_or_else(|| Error::Assertion("only named sessions can catch up".into()))?;
         blocking(move || branch.catch_up(length)).await
     }

@@ -71,7 +71,16 @@ impl Storage {
     /// # Errors
     /// None in practice; the engine's interface allows for them.
     pub fn memory() -> Result<Arc<Self>> {
-        Self::over(Arc::new(MemKv::new()), StorageOptions::default(), true)
+        Self::memory_with(Durability::default())
+    }
+
+    /// As [`memory`](Self::memory). What is in memory is as durable as it can be: each kind of durability holds.
+    ///
+    /// # Errors
+    /// As [`memory`](Self::memory).
+    pub fn memory_with(durability: Durability) -> Result<Arc<Self>> {
+        let options = StorageOptions { durability, ..StorageOptions::default() };
+        Self::over(Arc::new(MemKv::new()), options, true)
     }
 
     /// Opens the store in a directory, or makes one. The directory is interchangeable with Node's Hypercore 11.

@@ -1,6 +1,8 @@
 //! What tests of a single core share.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+pub(crate) mod place;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,9 +70,9 @@ pub(crate) fn upgrade(length: u64) -> ProofRequest {
 
 /// A core of a store that has others too.
 pub(crate) async fn in_store(storage: &Arc<Storage>, options: OpenOptions) -> Hypercore {
-    let (session, signer) = (options.session_options(), options.signer());
+    let session = options.session_options();
     let core = Core::open(storage, CoreName::default(), options).await.unwrap();
-    Hypercore::from_core(core, session, signer)
+    Hypercore::from_core(core, session).await.unwrap()
 }
 
 /// A new core of a store, that its own key pair signs.
