@@ -382,6 +382,8 @@ pub enum Event {
     },
     /// A peer on our fork has everything below this length; the highest seen, at most our own length.
     RemoteContiguousLength {
+        /// The fork that both were on then.
+        fork: u64,
         /// The length.
         length: u64,
     },

@@ -118,7 +118,8 @@ impl Replicator {
         let length = self.remote_contiguous.min(self.have.length);
         if length != self.told_contiguous {
             self.told_contiguous = length;
-            self.out.event(Event::RemoteContiguousLength { length });
+            let fork = self.have.fork;
+            self.out.event(Event::RemoteContiguousLength { fork, length });
         }
     }
 

@@ -386,7 +386,7 @@ impl Core {
                     peer.remote_fork = fork;
                 }
             }
-            From::RemoteContiguousLength { length } => self.remote_contiguous_length(length),
+            From::RemoteContiguousLength { fork, length } => self.remote_contiguous_length(fork, length),
             other => tracing::debug!(core = %self.discovery_key(), event = ?other, "replication"),
         }
     }

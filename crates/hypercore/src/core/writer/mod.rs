@@ -122,7 +122,12 @@ impl<H: Host> Drop for Writing<'_, H> {
         if self.held.is_none() {
             return;
         }
-        if self.release() {
+        let any = self.release();
+        // a change that panicked is no place to begin others: whoever writes next does
+        if std::thread::panicking() {
+            return;
+        }
+        if any {
             deliver(self.host);
         }
         commit_waiting(self.host);
