@@ -484,5 +484,6 @@ impl Core {
         self.check_roots()?;
         let (head, disk) = self.head_and_disk(branch);
         head_at(&NodesOf(&disk), &head, length, head.fork())
+            .map_err(|error| self.explained(error, Some(length)))
     }
 }

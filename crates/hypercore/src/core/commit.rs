@@ -103,7 +103,9 @@ fn plan(line: &Line<'_>, session: &Branch, terms: &CommitTerms) -> Result<Option
     if base.length() > length || base.length() < shared || line.state.verifier().is_none() {
         return Ok(None);
     }
-    let Some((tree, beyond)) = rebuilt(base, &theirs, &disk, (shared, length))? else { return Ok(None) };
+    let rebuilt = rebuilt(base, &theirs, &disk, (shared, length))
+        .map_err(|error| line.state.explained(error, line.key, None))?;
+    let Some((tree, beyond)) = rebuilt else { return Ok(None) };
     let mut change = Change { length, into: None, given: None };
     if length > base.length() {
         let blocks = own_blocks(&disk, shared, length)?;

@@ -79,11 +79,8 @@ impl Line<'_> {
             let reason = format!("{length} is no truncation: the log has {} blocks", head.length());
             return Err(self.error(reason));
         }
-        let change = truncate(&NodesOf(self.disk), head, length, fork).map_err(|error| match error {
-            // a root of the shorter log went with cleared blocks, or was never fetched
-            Error::Assertion(reason) => self.error(reason),
-            other => other,
-        })?;
+        let change = truncate(&NodesOf(self.disk), head, length, fork)
+            .map_err(|error| self.state.explained(error, self.key, Some(length)))?;
         self.plan(change, &[], signing)
     }
 

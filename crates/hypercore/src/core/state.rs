@@ -191,6 +191,11 @@ impl State {
         }
     }
 
+    /// Says of a gap in the tree what is known of it.
+    pub(super) fn explained(&self, error: Error, key: &Key, length: Option<u64>) -> Error {
+        error.in_log(&key.discovery_key(), length, self.key_pair().is_some())
+    }
+
     /// Corrects what the hints say of the blocks that are stored. Whether there was anything to correct.
     pub(super) fn mend_hints(&mut self) -> bool {
         let contiguous = self.bitfield.first_unset(0).min(self.head.length());

@@ -24,7 +24,8 @@ impl Hypercore {
     /// The hash that the log had at a length. Fetches what is needed to know it.
     ///
     /// # Errors
-    /// As [`get`](Self::get), also if the log is shorter: it may grow; [`Error::Assertion`] if a node of the tree is missing.
+    /// As [`get`](Self::get), also if the log is shorter: it may grow; [`Error::TreeGap`] if hashes of that
+    /// length are not stored.
     pub async fn tree_hash_at(&self, length: u64) -> Result<Hash> {
         self.check_open()?;
         self.core().check_roots()?;

@@ -138,7 +138,8 @@ impl Hypercore {
     ///
     /// # Errors
     /// [`Error::SessionNotWritable`]; [`Error::InvalidOperation`] if the log is shorter, or if the cut breaks its prologue;
-    /// [`Error::SessionClosed`], [`Error::Storage`]. The log is then as it was.
+    /// [`Error::TreeGap`] if hashes of that length went with cleared blocks, which they do only where no block on either side
+    /// of it is stored; [`Error::SessionClosed`], [`Error::Storage`]. The log is then as it was.
     pub async fn truncate(&self, length: u64) -> Result<()> {
         self.truncate_with(length, TruncateOptions::new()).await
     }
@@ -247,8 +248,8 @@ impl Hypercore {
     /// Drops what a named session has of its own, which then is the first blocks of the log.
     ///
     /// # Errors
-    /// [`Error::Assertion`] if this is no named session; [`Error::InvalidOperation`] if the log is shorter, or if the tree
-    /// of that length is not stored here; [`Error::Storage`].
+    /// [`Error::Assertion`] if this is no named session; [`Error::InvalidOperation`] if the log is shorter;
+    /// [`Error::TreeGap`] if the tree of that length is not stored here; [`Error::Storage`].
     pub async fn catch_up(&self, length: u64) -> Result<()> {
         self.check_open()?;
         let branch = self.session.branch.clone().filter(|branch| branch.is_named());
