@@ -4,6 +4,7 @@ use std::ops::{Bound, RangeBounds};
 
 use crate::Result;
 use crate::core::{Core, Waiting, WantKind};
+use crate::limits::check_number;
 
 /// How a range is downloaded.
 #[derive(Debug, Clone, Copy, Default)]
@@ -16,21 +17,23 @@ pub struct DownloadOptions {
 /// A range of blocks that is being fetched from peers, for as long as this lives.
 #[must_use = "the download stops when this is dropped"]
 pub struct Download {
-    waiting: Waiting,
+    /// Or why nothing is waited for.
+    waiting: Result<Waiting>,
     endless: bool,
 }
 
 impl Download {
     pub(crate) fn new(core: &Core, kind: WantKind, end: Option<u64>) -> Self {
-        Self { waiting: core.want(kind), endless: end.is_none() }
+        Self { waiting: checked(&kind).map(|()| core.want(kind)), endless: end.is_none() }
     }
 
     /// Waits until all blocks of the range are stored here. A range without an end is never done.
     ///
     /// # Errors
-    /// [`Error::RequestCancelled`](crate::Error::RequestCancelled) if the core closes first.
+    /// [`Error::RequestCancelled`](crate::Error::RequestCancelled) if the core closes first;
+    /// [`Error::BadArgument`](crate::Error::BadArgument) if no log has such blocks, or if too much is waited for already.
     pub async fn done(self) -> Result<()> {
-        self.waiting.outcome().await.map(|_| ())
+        self.waiting?.outcome().await.map(|_| ())
     }
 
     /// Whether the range has no end, so that [`done`](Self::done) would wait for good.
@@ -49,6 +52,12 @@ impl std::fmt::Debug for Download {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Download").field("endless", &self.endless).finish_non_exhaustive()
     }
+}
+
+/// A range may be given generously, a block has to be one that a log can have.
+fn checked(kind: &WantKind) -> Result<()> {
+    let WantKind::Blocks(blocks) = kind else { return Ok(()) };
+    blocks.iter().try_for_each(|block| check_number("block", *block))
 }
 
 /// A range of blocks: the first one, and one past the last if there is a last.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hc_replicator::{Input, Local};
 
 use super::Core;
+use super::state::State;
 use crate::Result;
 use crate::storage::Told;
 
@@ -29,7 +30,6 @@ impl Core {
     pub(super) fn announce(&self, length: u64) {
         let announcer = &self.0.announcer;
         announcer.length.store(length, Ordering::SeqCst);
-        self.bear_witness();
         if self.0.storage.is_synced() || !announcer.watched.load(Ordering::SeqCst) {
             self.input(Input::Local(Local::Appended { length }));
             return;
@@ -40,23 +40,21 @@ impl Core {
     }
 
     /// Has it written beside the store, with the next sync, what peers will have been told: so that a store that is set back
-    /// is noticed. Only a writer needs it.
-    fn bear_witness(&self) {
+    /// is noticed. Whoever sees a new head finds it noted: this is done before the state is let go. Only a writer needs it.
+    pub(super) fn bear_witness(&self, state: &State) {
         // of a store that was set back what was told before has to be remembered
-        if self.0.announcer.watched.load(Ordering::SeqCst) && self.recovering() == 0 {
-            self.note_head();
+        if self.may_be_watched() && state.hints().recovering == 0 {
+            self.note_head(state);
         }
     }
 
     /// What peers will have been told is the head as it is now.
-    pub(super) fn note_head(&self) {
-        let state = self.0.state.read();
+    pub(super) fn note_head(&self, state: &State) {
         let head = state.head();
         if state.key_pair().is_none() || state.lost().is_some() || head.length() == 0 && head.fork() == 0 {
             return;
         }
         let told = Told { fork: head.fork(), length: head.length(), tree_hash: head.hash() };
-        drop(state);
         self.0.storage.note(*self.discovery_key(), told);
     }
 
@@ -75,7 +73,6 @@ impl Core {
         let announcer = &self.0.announcer;
         announcer.cuts.fetch_add(1, Ordering::SeqCst);
         announcer.length.store(length, Ordering::SeqCst);
-        self.bear_witness();
         if announcer.watched.load(Ordering::SeqCst)
             && let Err(error) = self.0.storage.sync_blocking()
         {
@@ -111,7 +108,7 @@ impl Core {
     /// Lets peers in: from now on everything is synced before it is announced, and what is there already is now.
     pub(crate) async fn ready_for_peers(&self) -> Result<()> {
         self.0.announcer.watched.store(true, Ordering::SeqCst);
-        self.bear_witness();
+        self.bear_witness(&self.0.state.read());
         Arc::clone(&self.0.storage).sync().await
     }
 }

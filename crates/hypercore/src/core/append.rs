@@ -242,8 +242,12 @@ impl Core {
     pub(super) fn take_over(&self, committed: Committed) {
         self.0.changes.fetch_add(1, Ordering::AcqRel);
         let mut state = self.0.state.write();
-        let group = committed.head.as_ref().and_then(|_| state.group().copied());
+        let is_new = committed.head.is_some();
+        let group = if is_new { state.group().copied() } else { None };
         state.take_over(committed);
+        if is_new {
+            self.bear_witness(&state);
+        }
         let status = state.status();
         drop(state);
         self.0.status.send_replace(status);

@@ -358,7 +358,10 @@ impl Branch {
     pub(crate) fn catch_up(&self, length: u64) -> Result<()> {
         let writing = self.writer.lock();
         let (before, shared) = (self.status(), self.shared_length());
-        let fork = before.fork.saturating_add(u64::from(shared < before.length));
+        let fork = match shared < before.length {
+            true => self.core().next_fork(before.fork, None)?,
+            false => before.fork,
+        };
         let of_core = self.core().head_at(None, length.min(self.core().status().length))?;
         if of_core.length() != length {
             let reason = format!("the log has {} blocks, not {length}", of_core.length());

@@ -123,6 +123,7 @@ impl Core {
         self.0.changes.fetch_add(1, Ordering::AcqRel);
         let mut state = self.0.state.write();
         *state = next;
+        self.bear_witness(&state);
         let (status, group) = (state.status(), state.group().copied());
         drop(state);
         self.0.status.send_replace(status);

@@ -102,7 +102,10 @@ impl Branch {
         if own.hash() != others.hash() {
             return refused(format!("the other core's {what} has other blocks among the first {common}"));
         }
-        let fork = before.fork().saturating_add(u64::from(length < before.length()));
+        let fork = match length < before.length() {
+            true => target.next_fork(before.fork(), None)?,
+            false => before.fork(),
+        };
         Ok(Change { before, fork, length })
     }
 

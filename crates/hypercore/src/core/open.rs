@@ -21,6 +21,7 @@ use super::lifetime::Lifetime;
 use super::state::{State, verifier_of};
 use super::{Core, Hub, Inner};
 use crate::events::EVENT_BACKLOG;
+use crate::limits::check_number;
 use crate::options::OpenOptions;
 use crate::storage::{Storage, blocking};
 use crate::{Error, Hypercore, Result};
@@ -260,6 +261,9 @@ fn create(storage: &Storage, name: CoreName, options: &OpenOptions) -> Result<Co
 }
 
 fn check_manifest(key: &Key, manifest: Option<&Manifest>) -> Result<()> {
+    if let Some(prologue) = manifest.and_then(|manifest| manifest.prologue.as_ref()) {
+        check_number("the prologue's length", prologue.length)?;
+    }
     match manifest {
         Some(manifest) if !manifest.belongs_to(key) => {
             Err(Error::InvalidManifest { discovery_key: Some(key.discovery_key()) })

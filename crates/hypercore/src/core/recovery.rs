@@ -109,7 +109,7 @@ impl Core {
         self.store_hints(hints)?;
         if since == 0 {
             // from here on this is what counts
-            self.note_head();
+            self.note_head(&self.0.state.read());
             self.0.storage.sync_blocking()?;
         }
         drop(writing);

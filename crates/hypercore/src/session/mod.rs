@@ -51,6 +51,7 @@ use crate::core::{Branch, Core, NamedOptions, Peer, Signer, Status};
 use crate::encoding::ValueEncoding;
 use crate::encryption::{Encryption, SessionEncryption};
 use crate::events::Events;
+use crate::limits::check_number;
 use crate::options::{OpenOptions, SessionOptions, Target};
 use crate::storage::blocking;
 use crate::typed::Encoded;
@@ -375,9 +376,13 @@ impl Hypercore {
     /// Stores who may sign this log, for a core of which only the key is known. Known already, nothing changes.
     ///
     /// # Errors
-    /// [`Error::InvalidChecksum`] if the manifest does not hash to the key; [`Error::Storage`].
+    /// [`Error::InvalidChecksum`] if the manifest does not hash to the key; [`Error::BadArgument`] if no log can have its
+    /// prologue; [`Error::Storage`].
     pub async fn set_manifest(&self, manifest: Manifest) -> Result<()> {
         self.check_open()?;
+        if let Some(prologue) = &manifest.prologue {
+            check_number("the prologue's length", prologue.length)?;
+        }
         let core = self.core().clone();
         blocking(move || core.set_manifest(manifest)).await
     }

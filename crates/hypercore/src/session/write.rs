@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Appended, Hypercore};
 use crate::core::{Blocks, CommitTerms, Kind, Signer};
 use crate::download::block_range;
+use crate::limits::check_number;
 use crate::options::{AppendOptions, CommitOptions, TruncateOptions};
 use crate::storage::blocking;
 use crate::streams::WriteStream;
@@ -119,13 +120,15 @@ impl Hypercore {
         if !self.session.options.writable.unwrap_or(true) || self.is_snapshot() {
             return Err(refused);
         }
-        if let Some(signature) = given {
-            return Ok(Signer::Given(signature));
-        }
-        match pair.or_else(|| if draft { None } else { self.key_pair() }) {
-            Some(pair) => Ok(Signer::Pair(pair)),
-            None if draft => Ok(Signer::Nobody),
-            None => Err(refused),
+        // a head that is not the log's is not signed: the commit signs
+        match (given, pair) {
+            (Some(_), _) if draft => {
+                let reason = "a named session takes no signature: its commit does";
+                Err(Error::BadArgument(reason.into()))
+            }
+            _ if draft => Ok(Signer::Nobody),
+            (Some(signature), _) => Ok(Signer::Given(signature)),
+            (None, pair) => pair.or_else(|| self.key_pair()).map(Signer::Pair).ok_or(refused),
         }
     }
 
@@ -147,12 +150,12 @@ impl Hypercore {
     /// As [`truncate`](Self::truncate), on terms of one's own.
     ///
     /// # Errors
-    /// As [`truncate`](Self::truncate), and [`Error::InvalidSignature`].
+    /// As [`truncate`](Self::truncate); [`Error::BadArgument`] for a fork above 2^53 - 1, and [`Error::InvalidOperation`]
+    /// for one that is not above the log's, or if the log is on the highest fork already; [`Error::InvalidSignature`].
     pub async fn truncate_with(&self, length: u64, options: TruncateOptions) -> Result<()> {
         self.check_open()?;
-        // as Node: also a named session is signed when it is cut, if there is a key pair to do it with
-        let pair = options.key_pair.or_else(|| self.key_pair());
-        let signer = self.signer(pair, options.signature, self.is_draft())?;
+        options.fork.map_or(Ok(()), |fork| check_number("fork", fork))?;
+        let signer = self.signer(options.key_pair, options.signature, self.is_draft())?;
         let fork = options.fork;
         match self.session.branch.clone() {
             Some(branch) => blocking(move || branch.truncate(length, fork, &signer)).await,
