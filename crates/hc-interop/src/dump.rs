@@ -17,7 +17,8 @@ pub type Dump = BTreeMap<String, String>;
 #[must_use]
 pub fn masked(reply: &Value) -> Option<Dump> {
     let entries = reply.get("entries")?.as_array()?;
-    let texts = |entry: &'_ Value| Some((entry.get(0)?.as_str()?.to_owned(), entry.get(1)?.as_str()?.to_owned()));
+    let texts =
+        |entry: &'_ Value| Some((entry.get(0)?.as_str()?.to_owned(), entry.get(1)?.as_str()?.to_owned()));
     let entries = entries.iter().map(texts).collect::<Option<Vec<_>>>()?;
     let logs: BTreeSet<u64> = entries.iter().filter_map(|(key, value)| data_of_log(key, value)).collect();
     Some(entries.iter().map(|(key, value)| mask(key, value, &logs)).collect())

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use compact_encoding::Encode;
 use hc_crypto::Key as CoreKey;
-use hc_tree::{Draft, Node, Recovered, Reorged, SignedChange, TreeChange, TreeHead, Verified};
+use hc_tree::{Draft, Node, Recovered, Reorged, SignedChange, TreeChange, TreeHead, Verified, removed_nodes};
 
 use crate::core_storage::CorePointers;
 use crate::keys;
@@ -53,17 +53,22 @@ impl CoreWrite {
 
     fn tree_change(&mut self, change: &TreeChange, signature: &[u8], blocks: &[Bytes], timestamp: u64) {
         let data = self.pointers.data;
-        if let Some(removed) = change.removed() {
-            self.delete_blocks(change.ancestors(), change.before());
-            let (start, end) = removed.range;
-            self.batch.delete_range(keys::tree_node(data, start), keys::tree_node(data, end));
-            self.delete_nodes(&removed.across);
-        }
+        self.cut(change.ancestors(), change.before());
         self.nodes(change.nodes());
         self.head(change.head(), signature, timestamp);
         for (index, block) in (change.ancestors()..).zip(blocks) {
             self.batch.put(keys::block(data, index), block.clone());
         }
+    }
+
+    /// Takes away the end of a log that had more blocks before: the blocks, and the nodes that cover one of them.
+    pub fn cut(&mut self, length: u64, before: u64) {
+        let Some(removed) = removed_nodes(length, before) else { return };
+        let data = self.pointers.data;
+        self.delete_blocks(length, before);
+        let (start, end) = removed.range;
+        self.batch.delete_range(keys::tree_node(data, start), keys::tree_node(data, end));
+        self.delete_nodes(&removed.across);
     }
 
     /// Takes blocks away.

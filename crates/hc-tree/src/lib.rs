@@ -61,4 +61,4 @@ pub use recover::{Recovered, StoredHead, recovery_request};
 pub use remote::{REFERRER, RemoteHead, RemoteProof, is_referred_by};
 pub use reorg::{Reorg, ReorgWant, Reorged};
 pub use seek::{Seek, byte_range, seek, upgradeable};
-pub use truncate::{RemovedNodes, head_at, truncate};
+pub use truncate::{RemovedNodes, head_at, removed_nodes, truncate};

@@ -2,12 +2,16 @@
 
 mod common;
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use common::{filled, in_store, named, new_in, texts};
+use futures_util::future::BoxFuture;
 use hc_crypto::Verifier;
 use hypercore::storage::Storage;
 use hypercore::{
-    AppendOptions, BlockRequest, Error, Hypercore, KeyPair, Manifest, OpenOptions, Prologue, ProofRequest,
-    SessionOptions, TruncateOptions,
+    AppendOptions, BlockRequest, Encryption, EncryptionProvider, Error, Hypercore, KeyPair, Manifest,
+    OpenOptions, Prologue, ProofRequest, SessionOptions, TruncateOptions,
 };
 
 const HIGHEST: u64 = (1 << 53) - 1;
@@ -32,7 +36,10 @@ async fn regression_a_cut_goes_to_a_higher_fork_or_is_refused() {
     for (length, fork) in [(2, 3), (4, 3), (2, 2), (0, 0)] {
         let error = core.truncate_with(length, to_fork(fork)).await.unwrap_err();
         is_refused(&error, "a fork that is not above the present one");
-        assert!(error.to_string().contains(&format!("fork {fork} is not above the present one, 3")), "{error}");
+        assert!(
+            error.to_string().contains(&format!("fork {fork} is not above the present one, 3")),
+            "{error}"
+        );
     }
     let inside = core.session(SessionOptions::new().atom(&core.atom())).await.unwrap();
     is_refused(&inside.truncate_with(2, to_fork(3)).await.unwrap_err(), "in an atom");
@@ -123,8 +130,9 @@ async fn regression_a_prologue_that_no_log_can_have_is_refused() {
     let storage = Storage::memory().unwrap();
     let before = storage.store().dump().unwrap();
     let options = OpenOptions::new().manifest(manifest.clone()).key_pair(pair);
-    let opened =
-        hypercore::core::Core::open(&storage, hypercore::core::CoreName::default(), options).await.unwrap_err();
+    let opened = hypercore::core::Core::open(&storage, hypercore::core::CoreName::default(), options)
+        .await
+        .unwrap_err();
     is_bad(&opened, "prologue");
     assert_eq!(storage.store().dump().unwrap(), before);
     let copy = in_store(&storage, OpenOptions::new().key(manifest.key())).await;
@@ -155,8 +163,180 @@ async fn regression_a_named_session_is_not_signed_when_it_is_cut() {
         assert!(!signed(2), "{name}");
         draft.append_with(["x"], AppendOptions::new().key_pair(pair.clone())).await.unwrap();
         assert!(!signed(3), "{name}: what is appended");
-        is_bad(&draft.append_with(["y"], AppendOptions::new().signature([0; 64])).await.unwrap_err(), "signature");
+        is_bad(
+            &draft.append_with(["y"], AppendOptions::new().signature([0; 64])).await.unwrap_err(),
+            "signature",
+        );
         assert_eq!(texts(&draft).await.concat(), "01x");
     }
     assert_eq!((texts(&core).await.concat(), core.fork()), ("0123".into(), 0));
+}
+
+/// A log of so many blocks with an atom over it, and what writes into the atom.
+async fn with_atom(blocks: u64) -> (Arc<Storage>, Hypercore, hypercore::Atom, Hypercore) {
+    let storage = Storage::memory().unwrap();
+    let core = new_in(&storage, 1).await;
+    core.append_batch((0..blocks).map(|block| block.to_string())).await.unwrap();
+    let atom = core.atom();
+    let inside = core.session(SessionOptions::new().atom(&atom)).await.unwrap();
+    (storage, core, atom, inside)
+}
+
+/// The store holds together, and its head is signed.
+async fn is_whole(storage: &Arc<Storage>) {
+    let report = storage.audit(None).await.unwrap();
+    assert!(report.is_clean(), "{:?}", report.findings);
+}
+
+#[tokio::test]
+async fn regression_an_atom_wins_on_a_fork_of_its_own_only() {
+    // what is written beside it, and where that leads to
+    let (storage, core, atom, inside) = with_atom(4).await;
+    inside.append_batch(["a", "b"]).await.unwrap();
+    core.append("x").await.unwrap();
+    let (beside, snapshot) = (core.tree_hash().await.unwrap(), core.snapshot().await.unwrap());
+    atom.flush().await.unwrap();
+    assert_eq!((texts(&core).await.concat(), core.fork()), ("0123ab".into(), 1));
+    assert_ne!(core.tree_hash_at(5).await.unwrap(), beside);
+    assert_eq!(snapshot.signed_length(), 4, "the fifth block is another one now");
+    is_whole(&storage).await;
+    // the atom goes on from there
+    inside.append("c").await.unwrap();
+    atom.flush().await.unwrap();
+    assert_eq!((texts(&core).await.concat(), core.fork()), ("0123abc".into(), 1));
+
+    // also where the log is longer than the atom
+    let (storage, core, atom, inside) = with_atom(3).await;
+    inside.append("a").await.unwrap();
+    core.append_batch(["x"; 9]).await.unwrap();
+    atom.flush().await.unwrap();
+    assert_eq!((texts(&core).await.concat(), core.fork(), core.contiguous_length()), ("012a".into(), 1, 4));
+    core.append_batch(["4", "5"]).await.unwrap();
+    is_whole(&storage).await;
+}
+
+#[tokio::test]
+async fn regression_an_atom_never_takes_the_log_to_a_lower_fork() {
+    let (storage, core, atom, inside) = with_atom(4).await;
+    inside.append("a").await.unwrap();
+    // to fork 2, where the first four blocks are still what they were
+    core.append("x").await.unwrap();
+    core.truncate(4).await.unwrap();
+    core.truncate(4).await.unwrap();
+    core.append("y").await.unwrap();
+    atom.flush().await.unwrap();
+    assert_eq!((texts(&core).await.concat(), core.fork()), ("0123a".into(), 3));
+    is_whole(&storage).await;
+
+    // both were cut, to the same fork
+    let (storage, core, atom, inside) = with_atom(4).await;
+    inside.truncate(1).await.unwrap();
+    inside.append("a").await.unwrap();
+    core.truncate(2).await.unwrap();
+    core.append("x").await.unwrap();
+    atom.flush().await.unwrap();
+    assert_eq!((texts(&core).await.concat(), core.fork()), ("0a".into(), 2));
+    is_whole(&storage).await;
+}
+
+#[tokio::test]
+async fn regression_an_atom_whose_blocks_were_cut_away_beside_it_is_refused() {
+    let (storage, core, atom, inside) = with_atom(4).await;
+    inside.append("a").await.unwrap();
+    core.truncate(2).await.unwrap();
+    core.append_batch(["x", "y", "z"]).await.unwrap();
+    is_refused(&atom.flush().await.unwrap_err(), "its third and fourth block are others now");
+    assert_eq!((texts(&core).await.concat(), core.fork()), ("01xyz".into(), 1));
+    // cut to what both have it can be flushed
+    inside.truncate(2).await.unwrap();
+    inside.append("b").await.unwrap();
+    atom.flush().await.unwrap();
+    assert_eq!((texts(&core).await.concat(), core.fork()), ("01b".into(), 2));
+    is_whole(&storage).await;
+}
+
+#[tokio::test]
+async fn regression_an_atom_that_only_clears_leaves_the_log_its_length() {
+    let (_, core, atom, inside) = with_atom(4).await;
+    inside.clear(0..2).await.unwrap();
+    core.append("x").await.unwrap();
+    is_refused(&atom.flush().await.unwrap_err(), "the log is longer than the atom knows");
+    assert_eq!((core.length(), core.fork(), core.has(0).await.unwrap()), (5, 0, true));
+    // a record is no change of the log
+    let (storage, core, atom, inside) = with_atom(4).await;
+    inside.set_user_data("k", Some(b"v")).await.unwrap();
+    core.append("x").await.unwrap();
+    atom.flush().await.unwrap();
+    assert_eq!((core.length(), core.fork(), core.user_data("k").await.unwrap().unwrap()), (5, 0, "v".into()));
+    is_whole(&storage).await;
+}
+
+#[tokio::test]
+async fn regression_an_atom_signed_elsewhere_is_not_moved_to_another_fork() {
+    let pair = KeyPair::from_seed(&[3; 32]);
+    let core = Hypercore::builder().key_pair(pair.clone()).memory().await.unwrap();
+    let verifier = Verifier::new(*core.key(), core.manifest().unwrap()).unwrap();
+    let hash = filled(1).await.tree_hash().await.unwrap();
+    let signature = verifier.sign(&pair, &hash, 1, 0).unwrap();
+    let atom = core.atom();
+    let inside = core.session(SessionOptions::new().atom(&atom)).await.unwrap();
+    inside.append_with(["0"], AppendOptions::new().signature(signature)).await.unwrap();
+    core.append("x").await.unwrap();
+    is_refused(&atom.flush().await.unwrap_err(), "the signature is for fork 0");
+    assert_eq!((texts(&core).await.concat(), core.fork()), ("x".into(), 0));
+}
+
+/// An encryption of the application's own.
+struct OwnWay;
+
+impl EncryptionProvider for OwnWay {
+    fn padding(&self) -> u64 {
+        0
+    }
+
+    fn encrypt(&self, _: u64, _: u64, block: Bytes) -> BoxFuture<'_, hypercore::Result<Bytes>> {
+        Box::pin(async move { Ok(block.iter().rev().copied().collect::<Vec<u8>>().into()) })
+    }
+
+    fn decrypt(&self, index: u64, block: Bytes) -> BoxFuture<'_, hypercore::Result<Bytes>> {
+        self.encrypt(index, 0, block)
+    }
+}
+
+#[tokio::test]
+async fn h9_regression_an_atom_that_would_use_a_nonce_twice_is_refused() {
+    for own_way in [false, true] {
+        let encryption =
+            if own_way { Encryption::Provider(Arc::new(OwnWay)) } else { Encryption::key([7; 32]) };
+        let core = Hypercore::builder().encryption(encryption).memory().await.unwrap();
+        core.append("0").await.unwrap();
+        let atom = core.atom();
+        let inside = core.session(SessionOptions::new().atom(&atom)).await.unwrap();
+        inside.append("a secret of the atom").await.unwrap();
+        core.append("a secret beside it!!").await.unwrap();
+        is_refused(&atom.flush().await.unwrap_err(), "block 1 was encrypted for fork 0 twice");
+        // nor on a higher fork, as long as the block is the same
+        inside.truncate(2).await.unwrap();
+        is_refused(&atom.flush().await.unwrap_err(), "it still is");
+        inside.truncate(1).await.unwrap();
+        inside.append("sealed for fork two").await.unwrap();
+        atom.flush().await.unwrap();
+        assert_eq!((texts(&core).await.concat(), core.fork()), ("0sealed for fork two".into(), 2));
+    }
+}
+
+#[tokio::test]
+async fn regression_a_log_that_may_not_be_changed_is_not_changed_by_an_atom_either() {
+    let (_, core, atom, inside) = with_atom(4).await;
+    inside.truncate(2).await.unwrap();
+    // somebody has a log with the same key and other blocks
+    let other = new_in(&Storage::memory().unwrap(), 1).await;
+    other.append_batch(["a", "b", "c", "d"]).await.unwrap();
+    let proof = other.proof(&common::upgrade(4)).await.unwrap();
+    assert!(core.check_conflict(&proof).await.unwrap());
+    assert!(matches!(atom.flush().await, Err(Error::Conflict { .. })));
+    assert_eq!((core.length(), core.fork()), (4, 0));
+    core.resolve_conflict().await.unwrap();
+    atom.flush().await.unwrap();
+    assert_eq!((core.length(), core.fork()), (2, 1));
 }

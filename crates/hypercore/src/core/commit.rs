@@ -28,6 +28,8 @@ pub(crate) struct CommitTerms {
     /// Where the session's own blocks begin; as it knows if none.
     pub(crate) tree_length: Option<u64>,
     pub(crate) signer: Signer,
+    /// Whether the session's blocks may be encrypted.
+    pub(crate) encrypted: bool,
 }
 
 impl Core {
@@ -81,7 +83,10 @@ impl Branch {
         let _writing = self.writer().lock();
         let Some(change) = self.plan(|line| plan(&line, session, terms))? else { return Ok(None) };
         if let Some(planned) = change.into {
+            // a named session's blocks are encrypted for the core's fork
+            let sealed = terms.encrypted.then(|| (self.status().length, self.core().status().fork));
             self.commit(planned)?;
+            self.written_by(&terms.signer, sealed);
             let status = self.status();
             self.tell(Event::Append { length: status.length, byte_length: status.byte_length });
         }

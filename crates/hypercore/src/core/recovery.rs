@@ -60,6 +60,16 @@ impl Core {
             && self.head_at(None, told.length)?.hash() != told.tree_hash)
     }
 
+    /// Fails if nothing may be signed now: the core is recovering, lost its roots, or has two histories.
+    pub(super) fn check_writable(&self) -> Result<()> {
+        self.check_conflict()?;
+        self.check_roots()?;
+        if self.recovering() == 0 {
+            return Ok(());
+        }
+        Err(Error::Recovering { discovery_key: *self.discovery_key() })
+    }
+
     /// Waits until the core is no longer recovering. `timeout` bounds the wait.
     pub(crate) async fn recovered(&self, timeout: Option<Duration>) -> Result<()> {
         self.check_conflict()?;

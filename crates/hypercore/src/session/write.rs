@@ -62,7 +62,8 @@ impl Hypercore {
         encryption.check(self.key())?;
         let cipher = encryption.cipher(self.key(), self.core().is_compat());
         let expected = options.expected_length.map(|length| (length, None));
-        let asked = Blocks { blocks, signer, cipher, max_length: options.max_length, expected };
+        let encrypted = encryption.chosen().is_some();
+        let asked = Blocks { blocks, signer, cipher, encrypted, max_length: options.max_length, expected };
         match encryption.provider() {
             Some(provider) if !asked.blocks.is_empty() => self.append_provided(asked, &*provider).await,
             _ => self.append_asked(asked).await,
@@ -89,6 +90,7 @@ impl Hypercore {
                 blocks,
                 signer: asked.signer.clone(),
                 cipher: None,
+                encrypted: true,
                 max_length: asked.max_length,
                 expected: Some((status.length, Some(status.fork))),
             };
@@ -226,7 +228,9 @@ impl Hypercore {
         let source = session.session.branch.clone().filter(|branch| branch.is_named());
         let source = source.ok_or_else(|| Error::Assertion("only named sessions can be committed".into()))?;
         let signer = self.signer(options.key_pair, options.signature, false)?;
-        let terms = CommitTerms { length: options.length, tree_length: options.tree_length, signer };
+        let encrypted = [self, session].iter().any(|of| of.session.encryption.read().chosen().is_some());
+        let (length, tree_length) = (options.length, options.tree_length);
+        let terms = CommitTerms { length, tree_length, signer, encrypted };
         let (core, target) = (self.core().clone(), self.session.branch.clone());
         let committed = match target {
             None => {
