@@ -203,6 +203,13 @@ impl CoreWrite {
         }
     }
 
+    /// Begins a log without blocks on a fork, unsigned: there is nothing in it to be signed.
+    pub fn begin(&mut self, fork: u64, timestamp: u64) {
+        let head = TreeHead::empty(fork);
+        let record = HeadRecord { fork, length: 0, root_hash: head.hash(), signature: None, timestamp };
+        self.batch.put(keys::head(self.pointers.data), record.to_vec());
+    }
+
     /// Forgets the log: blocks, tree, bitfield, head, hints. Who may sign it stays.
     pub fn reset(&mut self) {
         let data = self.pointers.data;

@@ -74,7 +74,8 @@ impl OpenOptions {
         self
     }
 
-    /// Forgets what is stored and starts again from length 0: under the key that is given, else with a new one.
+    /// Forgets what is stored and starts again from length 0: under the key that is given, else with a new one. A log that is
+    /// signed here starts again on the next fork.
     #[must_use]
     pub const fn overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;

@@ -2,16 +2,18 @@
 
 mod common;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use common::{filled, in_store, named, new_in, texts};
 use futures_util::future::BoxFuture;
 use hc_crypto::Verifier;
-use hypercore::storage::Storage;
+use hypercore::storage::audit::{Fault, Report};
+use hypercore::storage::{Storage, StorageOptions};
 use hypercore::{
-    AppendOptions, BlockRequest, Encryption, EncryptionProvider, Error, Hypercore, KeyPair, Manifest,
-    OpenOptions, Prologue, ProofRequest, SessionOptions, TruncateOptions,
+    AppendOptions, BlockRequest, Encryption, EncryptionProvider, Error, Hash, Hypercore, KeyPair, Manifest,
+    OpenOptions, Prologue, ProofRequest, Role, SessionOptions, TruncateOptions,
 };
 
 const HIGHEST: u64 = (1 << 53) - 1;
@@ -125,7 +127,7 @@ async fn numbers_are_bounded_where_they_enter() {
 #[tokio::test]
 async fn regression_a_prologue_that_no_log_can_have_is_refused() {
     let pair = KeyPair::from_seed(&[4; 32]);
-    let prologue = Prologue { hash: hypercore::Hash::from([1; 32]), length: HIGHEST + 1 };
+    let prologue = Prologue { hash: Hash::from([1; 32]), length: HIGHEST + 1 };
     let manifest = Manifest { prologue: Some(prologue), ..Manifest::single(pair.public()) };
     let storage = Storage::memory().unwrap();
     let before = storage.store().dump().unwrap();
@@ -339,4 +341,190 @@ async fn regression_a_log_that_may_not_be_changed_is_not_changed_by_an_atom_eith
     core.resolve_conflict().await.unwrap();
     atom.flush().await.unwrap();
     assert_eq!((core.length(), core.fork()), (2, 1));
+}
+
+fn own(seed: u8) -> OpenOptions {
+    let pair = KeyPair::from_seed(&[seed; 32]);
+    OpenOptions::new().manifest(Manifest::single(pair.public())).key_pair(pair)
+}
+
+async fn on_disk(dir: &Path) -> Arc<Storage> {
+    Storage::open(dir, StorageOptions::default()).await.unwrap()
+}
+
+/// Another process has the directory once this returns.
+async fn reopened(storage: Arc<Storage>, dir: &Path) -> Arc<Storage> {
+    storage.close().await.unwrap();
+    drop(storage);
+    on_disk(dir).await
+}
+
+#[tokio::test]
+async fn regression_a_key_that_was_purged_begins_on_a_higher_fork() {
+    let dir = tempfile::tempdir().unwrap();
+    for is_on_disk in [false, true] {
+        let mut storage = if is_on_disk { on_disk(dir.path()).await } else { Storage::memory().unwrap() };
+        for round in 0..3_u64 {
+            let core = in_store(&storage, own(1)).await;
+            assert_eq!((core.length(), core.fork()), (0, 2 * round));
+            core.append_batch([format!("round {round}"), "x".into()]).await.unwrap();
+            core.truncate(1).await.unwrap();
+            is_whole(&storage).await;
+            core.purge().await.unwrap();
+            if is_on_disk {
+                storage = reopened(storage, dir.path()).await;
+            }
+        }
+        // nothing was signed: there is nothing to contradict
+        let core = in_store(&storage, own(2)).await;
+        core.purge().await.unwrap();
+        assert_eq!(in_store(&storage, own(2)).await.fork(), 0);
+        // and what others sign is followed on any fork
+        let writer = filled(2).await;
+        let copy = in_store(&storage, OpenOptions::new().key(*writer.key())).await;
+        let head = writer.proof(&common::upgrade(2)).await.unwrap();
+        assert!(copy.apply_proof(head.clone()).await.unwrap());
+        copy.purge().await.unwrap();
+        let copy = in_store(&storage, OpenOptions::new().key(*writer.key())).await;
+        assert!(copy.apply_proof(head).await.unwrap());
+        assert_eq!((copy.length(), copy.fork()), (2, 0));
+    }
+}
+
+#[tokio::test]
+async fn regression_a_log_that_is_overwritten_under_its_key_begins_on_the_next_fork() {
+    let dir = tempfile::tempdir().unwrap();
+    let pair = KeyPair::from_seed(&[1; 32]);
+    let key = Manifest::single(pair.public()).key();
+    for round in 0..3_u64 {
+        let options = Hypercore::builder().key(key).key_pair(pair.clone()).overwrite(round > 0);
+        let core = options.open(dir.path()).await.unwrap();
+        assert_eq!((core.length(), core.fork()), (0, round));
+        core.append(format!("round {round}")).await.unwrap();
+        core.close().await.unwrap();
+        let core = Hypercore::open(dir.path()).await.unwrap();
+        assert_eq!((core.length(), core.fork()), (1, round));
+        core.close().await.unwrap();
+    }
+    let storage = on_disk(dir.path()).await;
+    is_whole(&storage).await;
+    // the same for a core of a store in memory
+    let storage = Storage::memory().unwrap();
+    in_store(&storage, own(1)).await.append("old").await.unwrap();
+    let core = in_store(&storage, own(1).overwrite(true)).await;
+    assert_eq!((core.length(), core.fork()), (0, 1));
+    core.append("new").await.unwrap();
+    is_whole(&storage).await;
+}
+
+#[tokio::test]
+async fn regression_a_directory_that_begins_anew_remembers_what_its_first_key_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let pair = KeyPair::from_seed(&[1; 32]);
+    let core = Hypercore::builder().key_pair(pair.clone()).open(dir.path()).await.unwrap();
+    core.append("old").await.unwrap();
+    core.close().await.unwrap();
+    let core = Hypercore::builder().overwrite(true).open(dir.path()).await.unwrap();
+    assert_eq!(core.fork(), 0, "with a new key");
+    core.close().await.unwrap();
+    let storage = on_disk(dir.path()).await;
+    assert_eq!(in_store(&storage, own(1)).await.fork(), 1);
+}
+
+#[tokio::test]
+async fn regression_recovering_alone_goes_to_a_fork_that_nobody_was_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let (db, saved) = (dir.path().join("db"), dir.path().join("saved"));
+    let open = || async {
+        Hypercore::builder().key_pair(KeyPair::from_seed(&[1; 32])).open(dir.path()).await.unwrap()
+    };
+    for blocks in [0, 2] {
+        let writer = open().await;
+        writer.append_batch(vec!["kept"; blocks]).await.unwrap();
+        let kept = (writer.length(), writer.fork());
+        writer.close().await.unwrap();
+        copy_folder(&db, &saved);
+        let writer = open().await;
+        let copy = common::reader(&writer).await;
+        let (here, there) = tokio::io::duplex(64 * 1024);
+        let connection = writer.replicate(here, Role::Responder).unwrap();
+        copy.replicate(there, Role::Initiator).unwrap();
+        common::until("a peer", || !writer.peers().is_empty()).await;
+        writer.append_batch(["lost", "too"]).await.unwrap();
+        writer.flush().await.unwrap();
+        connection.stop();
+        common::until("the peer is gone", || writer.peers().is_empty()).await;
+        writer.truncate_with(writer.length() - 1, to_fork(kept.1 + 5)).await.unwrap();
+        let told = writer.fork();
+        writer.close().await.unwrap();
+        std::fs::remove_dir_all(&db).unwrap();
+        std::fs::rename(&saved, &db).unwrap();
+        let writer = open().await;
+        assert_eq!((writer.length(), writer.fork()), kept);
+        assert!(writer.recovering() > 0);
+        writer.recover_unconfirmed().await.unwrap();
+        assert_eq!((writer.length(), writer.fork(), writer.recovering()), (kept.0, told + 1, 0));
+        writer.append("another").await.unwrap();
+        writer.close().await.unwrap();
+        let storage = on_disk(dir.path()).await;
+        is_whole(&storage).await;
+        storage.close().await.unwrap();
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_audit_finds_two_histories_in_what_a_core_keeps_and_in_what_peers_were_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = on_disk(dir.path()).await;
+    let core = in_store(&storage, own(1)).await;
+    core.append_batch(["0", "1", "2"]).await.unwrap();
+    is_whole(&storage).await;
+    let other = in_store(&Storage::memory().unwrap(), own(1)).await;
+    other.append_batch(["a", "b"]).await.unwrap();
+    let (ours, theirs) = (core.tree_hash_at(2).await.unwrap(), other.tree_hash().await.unwrap());
+    assert!(core.check_conflict(&other.proof(&common::upgrade(2)).await.unwrap()).await.unwrap());
+    let found = |report: Report| {
+        let [finding] = report.findings.as_slice() else { panic!("{:?}", report.findings) };
+        assert!(!finding.repairable);
+        let Fault::TwoHistories { fork, length, one, other, .. } = finding.fault else {
+            panic!("{finding:?}")
+        };
+        (finding.core, fork, length, one, other)
+    };
+    let dk = Some(*core.discovery_key());
+    assert_eq!(found(storage.audit(None).await.unwrap()), (dk, 0, 2, ours, theirs));
+    core.resolve_conflict().await.unwrap();
+    is_whole(&storage).await;
+    drop(core);
+    storage.close().await.unwrap();
+    drop(storage);
+
+    // what a line of the witness says, with the check at its end
+    let told = |length: u64, hash: &Hash| {
+        let body = format!("{} 0 {length} {hash}", dk.unwrap());
+        let check = hc_crypto::hash::blake2b(&[body.as_bytes()]).to_string();
+        std::fs::write(dir.path().join("WITNESS"), format!("{body} {}\n", &check[..8])).unwrap();
+    };
+    for read_only in [true, false] {
+        for (length, hash, differs) in [(2, &ours, false), (2, &theirs, true), (9, &theirs, false)] {
+            told(length, hash);
+            let options = StorageOptions { read_only, ..StorageOptions::default() };
+            let storage = Storage::open(dir.path(), options).await.unwrap();
+            let report = storage.audit(dk).await.unwrap();
+            if differs {
+                assert_eq!(found(report), (dk, 0, 2, ours, theirs));
+            } else {
+                assert!(report.is_clean(), "{:?}", report.findings);
+            }
+            storage.close().await.unwrap();
+        }
+    }
 }

@@ -288,7 +288,7 @@ pub(super) fn session_head(state: &State, head: &TreeHead) -> Option<HeadRecord>
 }
 
 /// The stored nodes of a log.
-pub(super) struct NodesOf<'a>(pub(super) &'a CoreStorage);
+pub(crate) struct NodesOf<'a>(pub(crate) &'a CoreStorage);
 
 impl hc_tree::NodeReader for NodesOf<'_> {
     type Error = Error;

@@ -5,7 +5,11 @@
 
 use std::time::Duration;
 
+use hc_tree::TreeHead;
+
 use super::Core;
+use super::line::{Planned, Signing};
+use super::state::Committed;
 use crate::{Error, Result};
 
 /// How often the peers are looked at.
@@ -110,6 +114,48 @@ impl Core {
         }
         let core = self.clone();
         crate::storage::blocking(move || core.set_recovering(0)).await
+    }
+
+    /// Ends recovering without having been confirmed by anybody: the log goes on from what is here on a fork above all that are
+    /// known of, so that what it signs contradicts nothing that peers were told.
+    pub(crate) fn recover_alone(&self) -> Result<()> {
+        self.check_conflict()?;
+        let cut = self.leave_fork()?;
+        self.set_recovering(0)?;
+        if let Some((length, fork)) = cut {
+            self.after_cut(length, fork);
+        }
+        Ok(())
+    }
+
+    /// Goes to the next fork with the log as it is, if it is signed here. Its length and fork then.
+    fn leave_fork(&self) -> Result<Option<(u64, u64)>> {
+        let writing = self.writing();
+        let state = self.0.state.read();
+        if state.hints().recovering == 0 || state.lost().is_some() {
+            return Ok(None);
+        }
+        let Some(pair) = state.key_pair().cloned() else { return Ok(None) };
+        let (length, present) = (state.head().length(), state.head().fork());
+        let told = self.0.storage.told(self.discovery_key()).map_or(0, |told| told.fork);
+        let fork = self.next_fork(present.max(told), None)?;
+        let planned = if length > 0 {
+            match self.line(&state).truncate(length, fork, &Signing::Pair(pair)) {
+                // it takes others to sign: then they decide
+                Err(Error::BadArgument(_)) => return Ok(None),
+                planned => planned?,
+            }
+        } else {
+            let timestamp = crate::now_millis();
+            let mut write = self.0.disk.write();
+            write.begin(fork, timestamp);
+            let head = Some((TreeHead::empty(fork), Vec::new()));
+            Planned { write, committed: Committed { head, timestamp, ..Committed::default() } }
+        };
+        drop(state);
+        self.commit_planned(planned)?;
+        drop(writing);
+        Ok(Some((length, fork)))
     }
 
     /// Notes that the core is recovering since a time, or (0) that it is not.
