@@ -249,6 +249,13 @@ async fn regression_an_atom_whose_blocks_were_cut_away_beside_it_is_refused() {
     core.append_batch(["x", "y", "z"]).await.unwrap();
     is_refused(&atom.flush().await.unwrap_err(), "its third and fourth block are others now");
     assert_eq!((texts(&core).await.concat(), core.fork()), ("01xyz".into(), 1));
+    // also where the log is now a beginning of the atom's, on the same fork: the blocks between the two are gone
+    let (_, short, same, back) = with_atom(4).await;
+    back.truncate(4).await.unwrap();
+    back.append("a").await.unwrap();
+    short.truncate(1).await.unwrap();
+    is_refused(&same.flush().await.unwrap_err(), "the blocks 1 to 3 are not there any more");
+    assert_eq!((texts(&short).await.concat(), short.fork()), ("0".into(), 1));
     // cut to what both have it can be flushed
     inside.truncate(2).await.unwrap();
     inside.append("b").await.unwrap();
@@ -527,4 +534,26 @@ async fn an_audit_finds_two_histories_in_what_a_core_keeps_and_in_what_peers_wer
             storage.close().await.unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn h9_regression_a_draft_that_was_encrypted_for_a_fork_that_is_left_is_not_committed() {
+    let core = Hypercore::builder().encryption(Encryption::key([7; 32])).memory().await.unwrap();
+    core.append("0").await.unwrap();
+    let draft = named(&core, "draft").await;
+    draft.append("a secret of the draft").await.unwrap();
+    // somebody may have seen this one
+    core.append("a secret beside it!!!").await.unwrap();
+    core.truncate(1).await.unwrap();
+    let error = core.commit(&draft).await.unwrap_err();
+    is_refused(&error, "block 1 of fork 0 would have two plain texts");
+    assert!(error.to_string().contains("encrypted for fork 0, the log is on 1"), "{error}");
+    assert_eq!((core.length(), draft.length()), (1, 2), "nothing is lost");
+    let inside = core.session(SessionOptions::new().atom(&core.atom())).await.unwrap();
+    is_refused(&inside.commit(&draft).await.unwrap_err(), "nor in an atom");
+    // appended anew it is
+    draft.truncate(1).await.unwrap();
+    draft.append("a secret of the draft").await.unwrap();
+    assert_eq!(core.commit(&draft).await.unwrap().unwrap().length, 2);
+    assert_eq!(core.get(1).await.unwrap(), "a secret of the draft");
 }

@@ -18,13 +18,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use common::{in_store, upgrade};
+use common::upgrade;
 use compact_encoding::Decode;
 use hc_crypto::Verifier;
 use hc_storage::kv::{KvRead, Visit};
 use hc_storage::records::CoreRecord;
 use hc_storage::{HeadRecord, Kv, MemKv, Op, StorageError, WriteBatch};
 use hc_tree::{Batch, TreeHead};
+use hypercore::core::{Core, CoreName};
 use hypercore::storage::{Storage, StorageOptions};
 use hypercore::{
     AppendOptions, Atom, CommitOptions, Encryption, Error, Hash, Hypercore, Key, KeyPair, Manifest,
@@ -191,6 +192,8 @@ struct Script {
     logs: Vec<Log>,
     atom: Atom,
     blocks: u64,
+    /// The present step, for people.
+    what: String,
 }
 
 /// What an application is told. Anything else is a failure of the script.
@@ -213,21 +216,33 @@ impl Script {
             (None, Storage::over(Arc::new(recorder), StorageOptions::default(), true).unwrap())
         };
         let atom = Atom::new(&storage);
-        let mut script = Self { rng, seen, dir, storage, encryption, logs: Vec::new(), atom, blocks: 0 };
+        let mut script = Self {
+            rng,
+            seen,
+            dir,
+            storage,
+            encryption,
+            logs: Vec::new(),
+            atom,
+            blocks: 0,
+            what: String::new(),
+        };
         for log in 0..2 {
-            let opened = script.open(log, false).await;
+            let opened = script.open(log, false).await.unwrap();
             script.logs.push(opened);
         }
         script
     }
 
-    async fn open(&mut self, log: u64, overwrite: bool) -> Log {
+    async fn open(&mut self, log: u64, overwrite: bool) -> Result<Log> {
         let options = OpenOptions::new().key(key(log)).key_pair(pair(log)).overwrite(overwrite);
         let options = match self.encryption.clone() {
             Some(encryption) => options.encryption(encryption),
             None => options,
         };
-        Log { core: in_store(&self.storage, options).await, drafts: Vec::new(), inside: None }
+        let (session, signer) = (options.session_options(), options.signer());
+        let core = Core::open(&self.storage, CoreName::default(), options).await?;
+        Ok(Log { core: Hypercore::from_core(core, session, signer), drafts: Vec::new(), inside: None })
     }
 
     /// Blocks that were never appended before.
@@ -250,7 +265,9 @@ impl Script {
     async fn step(&mut self) -> Result<()> {
         let at = usize::try_from(self.rng.below(2)).unwrap();
         let core = self.logs[at].core.clone();
-        match self.rng.below(22) {
+        let call = self.rng.below(22);
+        self.what = format!("call {call} of log {at}");
+        match call {
             0..=4 => core.append_batch(self.fresh()).await.map(drop),
             5 | 6 => {
                 let length = self.rng.below(core.length() + 2);
@@ -287,7 +304,9 @@ impl Script {
         }
         let place = usize::try_from(self.rng.below(self.logs[at].drafts.len() as u64)).unwrap();
         let draft = self.logs[at].drafts[place].clone();
-        match self.rng.below(8) {
+        let call = self.rng.below(8);
+        self.what += &format!(", {call} in draft {place} of {} blocks on {}", draft.length(), draft.fork());
+        match call {
             0..=2 => draft.append_batch(self.fresh()).await.map(drop),
             3 => {
                 let length = self.rng.below(draft.length() + 1);
@@ -322,7 +341,9 @@ impl Script {
                 self.logs[at].inside.insert(inside).clone()
             }
         };
-        match self.rng.below(6) {
+        let call = self.rng.below(6);
+        self.what += &format!(", {call} in the atom, of {} blocks on {}", inside.length(), inside.fork());
+        match call {
             0..=2 => inside.append_batch(self.fresh()).await.map(drop),
             3 => {
                 let length = self.rng.below(inside.length() + 1);
@@ -377,6 +398,7 @@ impl Script {
             log.drafts.clear();
         }
         let how = self.rng.below(3);
+        self.what += ["purged", "overwritten", "opened again"][usize::try_from(how).unwrap()];
         let gone = self.logs.remove(at);
         if how == 0 {
             gone.core.purge().await?;
@@ -391,10 +413,10 @@ impl Script {
             self.storage = Storage::memory()?;
             self.storage = on_disk(dir).await;
             self.atom = Atom::new(&self.storage);
-            let other = self.open(1 - at as u64, false).await;
+            let other = self.open(1 - at as u64, false).await?;
             self.logs.push(other);
         }
-        let again = self.open(at as u64, how == 1).await;
+        let again = self.open(at as u64, how == 1).await?;
         self.logs.insert(at, again);
         Ok(())
     }
@@ -424,10 +446,25 @@ impl Script {
 
     async fn all(mut self) -> usize {
         for step in 0..STEPS {
-            if let Err(error) = self.step().await {
+            let done = self.step().await;
+            if from_environment("HYPERCORE_HISTORIES", 0) == 1 {
+                let now = |log: &Log| {
+                    (log.core.length(), log.core.fork(), log.inside.as_ref().map(Hypercore::length))
+                };
+                println!(
+                    "{step}: {} {done:?} {:?}",
+                    self.what,
+                    self.logs.iter().map(now).collect::<Vec<_>>()
+                );
+            }
+            if let Err(error) = done {
                 assert!(is_told(&error), "step {step}: {error}");
             }
             self.look();
+            if self.logs.len() < 2 {
+                // a log that used all forks does not begin anew
+                break;
+            }
         }
         // whatever was refused, what is stored holds together
         let report = self.storage.audit(None).await.unwrap();

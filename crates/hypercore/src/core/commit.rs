@@ -7,7 +7,10 @@
 //! Unlike there, a session that was itself cut can be committed, and a commit that brings nothing new leaves the head as it
 //! is: upstream signs for the wrong fork in the first case and loses the signature in the second.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use hc_crypto::BlockCipher;
 use hc_storage::{CoreStorage, CoreWrite};
 use hc_tree::flat::right_span;
 use hc_tree::{Batch, Node, TreeChange, TreeHead, head_at};
@@ -30,6 +33,27 @@ pub(crate) struct CommitTerms {
     pub(crate) signer: Signer,
     /// Whether the session's blocks may be encrypted.
     pub(crate) encrypted: bool,
+    /// What they are encrypted with, if it is not the application's own way.
+    pub(crate) cipher: Option<Arc<BlockCipher>>,
+}
+
+impl CommitTerms {
+    /// Fails if a block that is new to the log was encrypted for another fork than the log is on: on that one the log may have
+    /// had another block in its place.
+    fn check_nonces(&self, line: &Line<'_>, blocks: &[(u64, Bytes)]) -> Result<()> {
+        let Some(cipher) = &self.cipher else { return Ok(()) };
+        let head = line.state.head();
+        for (index, block) in blocks.iter().filter(|(index, _)| *index >= head.length()) {
+            if let Some(fork) = cipher.fork_of(*index, block).filter(|fork| *fork != head.fork()) {
+                let reason = format!(
+                    "block {index} of the session is encrypted for fork {fork}, the log is on {}: it has to be appended anew",
+                    head.fork()
+                );
+                return Err(Error::InvalidOperation { reason, discovery_key: line.key.discovery_key() });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Core {
@@ -114,6 +138,7 @@ fn plan(line: &Line<'_>, session: &Branch, terms: &CommitTerms) -> Result<Option
     let mut change = Change { length, into: None, given: None };
     if length > base.length() {
         let blocks = own_blocks(&disk, shared, length)?;
+        terms.check_nonces(line, &blocks)?;
         let signing: Signing = terms.signer.clone().into();
         change.into = Some(line.adopt(tree, &beyond, &blocks, &signing)?);
     }

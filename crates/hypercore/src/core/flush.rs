@@ -74,10 +74,13 @@ impl Member {
             };
         };
         self.core.check_writable()?;
-        if self.branch.began_with(&there) || self.goes_on(&there)? {
+        if self.branch.began_with(&there) {
             return Ok(Verdict::AsItIs);
         }
         self.check_base(&ours)?;
+        if self.goes_on(&there)? {
+            return Ok(Verdict::AsItIs);
+        }
         if self.branch.sealed_up_to(there.fork()) {
             return self.refused("its blocks are encrypted with nonces that were used beside it");
         }

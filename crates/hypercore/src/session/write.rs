@@ -1,8 +1,10 @@
 //! Changing a log: appending, cutting, clearing, committing.
 
 use std::ops::RangeBounds;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use hc_crypto::BlockCipher;
 
 use super::{Appended, Hypercore};
 use crate::core::{Blocks, CommitTerms, Kind, Signer};
@@ -217,7 +219,8 @@ impl Hypercore {
     ///
     /// # Errors
     /// [`Error::Assertion`] if it is not a named session of this core, or if this is not a session of the log itself;
-    /// [`Error::InvalidOperation`] if the session is shorter; [`Error::InvalidSignature`]; [`Error::SessionNotWritable`],
+    /// [`Error::InvalidOperation`] if the session is shorter, or if its blocks are encrypted for a fork that the log has left:
+    /// nonces could be used twice; [`Error::InvalidSignature`]; [`Error::SessionNotWritable`],
     /// [`Error::SessionClosed`], [`Error::Storage`].
     pub async fn commit_with(&self, session: &Self, options: CommitOptions) -> Result<Option<Appended>> {
         self.check_open()?;
@@ -228,9 +231,9 @@ impl Hypercore {
         let source = session.session.branch.clone().filter(|branch| branch.is_named());
         let source = source.ok_or_else(|| Error::Assertion("only named sessions can be committed".into()))?;
         let signer = self.signer(options.key_pair, options.signature, false)?;
-        let encrypted = [self, session].iter().any(|of| of.session.encryption.read().chosen().is_some());
         let (length, tree_length) = (options.length, options.tree_length);
-        let terms = CommitTerms { length, tree_length, signer, encrypted };
+        let (encrypted, cipher) = session.encrypted_with(self);
+        let terms = CommitTerms { length, tree_length, signer, encrypted, cipher };
         let (core, target) = (self.core().clone(), self.session.branch.clone());
         let committed = match target {
             None => {
@@ -250,6 +253,13 @@ impl Hypercore {
             byte_length: done.byte_length.saturating_sub(done.length.saturating_mul(padding)),
             ..done
         }))
+    }
+
+    /// Whether this session or another one encrypts, and with what.
+    fn encrypted_with(&self, other: &Self) -> (bool, Option<Arc<BlockCipher>>) {
+        let (one, other) = (self.session.encryption.read(), other.session.encryption.read());
+        let chosen = if one.chosen().is_some() { &one } else { &other };
+        (chosen.chosen().is_some(), chosen.cipher(self.key(), self.core().is_compat()))
     }
 
     /// Drops what a named session has of its own, which then is the first blocks of the log.
