@@ -81,6 +81,14 @@ impl BlockCipher {
         out
     }
 
+    /// The fork that a stored block was sealed for; none if it is too short to be one.
+    #[must_use]
+    pub fn fork_of(&self, index: u64, stored: &[u8]) -> Option<u64> {
+        let mut fork = *stored.first_chunk::<PADDING>()?;
+        apply(&self.blinding_key, index, [0; PADDING], &mut fork);
+        Some(u64::from_le_bytes(fork))
+    }
+
     /// What a stored block holds.
     ///
     /// # Errors
@@ -134,6 +142,7 @@ mod tests {
     fn what_is_too_short_for_the_padding_is_an_error() {
         for len in 0..PADDING {
             assert_eq!(cipher(false, false).open(0, &vec![0; len]), Err(DecryptError { len }));
+            assert_eq!(cipher(false, false).fork_of(0, &vec![0; len]), None);
         }
         assert_eq!(cipher(false, false).open(0, &[0; PADDING]), Ok(Vec::new()));
     }

@@ -1,11 +1,12 @@
 //! Dumps of stores that can be compared: the times in them are masked.
 //!
 //! Two runs of the same script leave the same bytes, but for when they were written: the time stamp at the end of a head's
-//! record, which is cut off here, and the one in the key of a group's update, which becomes zeros.
+//! record, which is cut off here, and the one in the key of a group's update, which becomes zeros. Of a named session's head the
+//! signature is cut off too: it proves nothing, and Node signs one that was cut.
 //!
 //! Keys and records are laid out as npm hypercore-storage 3.3.1, `lib/keys.js` and `encoding/spec`, has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -16,7 +17,11 @@ pub type Dump = BTreeMap<String, String>;
 #[must_use]
 pub fn masked(reply: &Value) -> Option<Dump> {
     let entries = reply.get("entries")?.as_array()?;
-    entries.iter().map(|entry| Some(mask(entry.get(0)?.as_str()?, entry.get(1)?.as_str()?))).collect()
+    let texts =
+        |entry: &'_ Value| Some((entry.get(0)?.as_str()?.to_owned(), entry.get(1)?.as_str()?.to_owned()));
+    let entries = entries.iter().map(texts).collect::<Option<Vec<_>>>()?;
+    let logs: BTreeSet<u64> = entries.iter().filter_map(|(key, value)| data_of_log(key, value)).collect();
+    Some(entries.iter().map(|(key, value)| mask(key, value, &logs)).collect())
 }
 
 /// A dump without the hints of logs, some of which Node writes late.
@@ -26,10 +31,23 @@ pub fn without_hints(mut dump: Dump) -> Dump {
     dump
 }
 
-fn mask(key: &str, value: &str) -> (String, String) {
+/// Where the log of a core has its data, if this is a core's pointers.
+fn data_of_log(key: &str, value: &str) -> Option<u64> {
+    if byte(key, 0)? != 1 {
+        return None;
+    }
+    let (_version, at) = number(value, 0)?;
+    let (_core, at) = number(value, at)?;
+    number(value, at).map(|(data, _)| data)
+}
+
+fn mask(key: &str, value: &str, logs: &BTreeSet<u64>) -> (String, String) {
     let parts = Parts::of(key);
     match parts {
-        Some(Parts { family: 4, at, record: Some(0) }) if key.len() == at => (key.into(), mask_head(value)),
+        Some(Parts { family: 4, at, record: Some(0) }) if key.len() == at => {
+            let signed = pointer(key).is_some_and(|data| logs.contains(&data));
+            (key.into(), mask_head(value, signed))
+        }
         // the time is between the group's pointer and the core's
         Some(Parts { family: 6, at, .. }) if key.len() >= at + TIME => {
             let (group, rest) = key.split_at(at);
@@ -42,17 +60,28 @@ fn mask(key: &str, value: &str) -> (String, String) {
 /// Hex digits of a time.
 const TIME: usize = 16;
 
-/// Fork, length, hash and signature of a head. The time comes last, behind a byte that says whether it is there: a session of
-/// an atom that Node flushes without a new head leaves it out.
-fn mask_head(value: &str) -> String {
-    end_of_signature(value).and_then(|end| value.get(..end)).unwrap_or(value).into()
+/// Fork, length, hash and, of a log, signature of a head. The time comes last, behind a byte that says whether it is there: a
+/// session of an atom that Node flushes without a new head leaves it out.
+fn mask_head(value: &str, signed: bool) -> String {
+    end_of_head(value, signed).and_then(|end| value.get(..end)).unwrap_or(value).into()
 }
 
-fn end_of_signature(value: &str) -> Option<usize> {
+fn end_of_head(value: &str, signed: bool) -> Option<usize> {
     let (_, at) = number(value, 0)?;
     let (_, at) = number(value, at)?;
+    if !signed {
+        return Some(at + 64);
+    }
     let (signature, at) = number(value, at + 64)?;
     Some(at + 2 * usize::try_from(signature).ok()?)
+}
+
+/// The pointer in a key, behind its family.
+fn pointer(key: &str) -> Option<u64> {
+    match byte(key, 2)? {
+        first @ 0..=0xfb => Some(first.into()),
+        _ => u64::from_str_radix(key.get(4..Parts::of(key)?.at - 2)?, 16).ok(),
+    }
 }
 
 /// A number of variable length, and where what follows it begins.
@@ -158,18 +187,25 @@ mod tests {
         let head = |time: &str| format!("0103{hash}0401020304{time}");
         let reply = |time: &str| {
             json!({ "entries": [
+                [format!("01{hash}"), "0105fd000100"],
+                [format!("01{}", "cd".repeat(32)), "01060100"],
                 ["040000", head(&format!("01{time}"))],
                 ["040100", head("")],
+                ["04fc010000", head(&format!("01{time}"))],
+                ["040200", head(&format!("01{time}"))],
                 [format!("0603{time}07"), "key"],
                 ["04000301", time],
             ] })
         };
         let (one, two) =
             (masked(&reply("00112233445566ff")).unwrap(), masked(&reply("0011223344556601")).unwrap());
-        assert_eq!(one.len(), 4);
+        assert_eq!(one.len(), 8);
         let differs = difference(("one", &one), ("two", &two)).unwrap();
         assert!(differs.starts_with("  04000301 (block)"), "{differs}");
         assert_eq!(differs.lines().count(), 3, "{differs}");
         assert_eq!(difference(("one", &one), ("one", &one)), None);
+        // the signature of a log's head counts
+        assert!(["040100", "04fc010000"].iter().all(|log| one[*log] == head("")));
+        assert_eq!(one["040200"], format!("0103{hash}"), "that of a session does not");
     }
 }

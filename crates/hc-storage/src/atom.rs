@@ -27,8 +27,6 @@ pub struct Atom {
 
 #[derive(Debug, Default, Clone)]
 struct Overlay {
-    /// All changes, as they came: what is flushed.
-    ops: Vec<Op>,
     /// What keys are now; none for a deleted one.
     values: BTreeMap<Vec<u8>, Option<Bytes>>,
     /// Ranges in which nothing of the engine underneath is there any more.
@@ -37,23 +35,34 @@ struct Overlay {
 
 impl Overlay {
     fn push(&mut self, op: Op) {
-        match &op {
+        match op {
             Op::Put(key, value) => {
-                self.values.insert(key.to_vec(), Some(value.clone()));
+                self.values.insert(key.to_vec(), Some(value));
             }
             Op::Delete(key) => {
                 self.values.insert(key.to_vec(), None);
             }
             Op::DeleteRange(start, end) if start < end => {
-                let doomed: Vec<_> = self.between(start, end).map(|(key, _)| key.clone()).collect();
+                let doomed: Vec<_> = self.between(&start, &end).map(|(key, _)| key.clone()).collect();
                 for key in doomed {
                     self.values.remove(&key);
                 }
-                self.cleared.push((start.clone(), end.clone()));
+                self.cleared.push((start, end));
             }
             Op::DeleteRange(..) => {}
         }
-        self.ops.push(op);
+    }
+
+    /// What is flushed: what became of everything. What was taken back in the meantime never reaches the engine: an encrypted
+    /// block might share its nonce with the one that is there instead.
+    fn batch(&self) -> WriteBatch {
+        let mut batch = WriteBatch::new();
+        batch.extend(self.cleared.iter().map(|(start, end)| Op::DeleteRange(start.clone(), end.clone())));
+        batch.extend(self.values.iter().map(|(key, value)| match value {
+            Some(value) => Op::Put(Key::from(key.as_slice()), value.clone()),
+            None => Op::Delete(Key::from(key.as_slice())),
+        }));
+        batch
     }
 
     fn between(&self, start: &[u8], end: &[u8]) -> impl Iterator<Item = (&Vec<u8>, &Option<Bytes>)> {
@@ -88,7 +97,8 @@ impl Atom {
     /// Whether there is anything to flush.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.overlay.read().ops.is_empty()
+        let overlay = self.overlay.read();
+        overlay.values.is_empty() && overlay.cleared.is_empty()
     }
 
     /// Writes all changes as one batch, and goes on without any. If that fails, they all stay.
@@ -97,9 +107,7 @@ impl Atom {
     /// As [`Kv::commit`].
     pub fn flush(&self) -> Result<()> {
         let mut overlay = self.overlay.write();
-        let mut batch = WriteBatch::new();
-        batch.extend(overlay.ops.iter().cloned());
-        self.base.commit(batch)?;
+        self.base.commit(overlay.batch())?;
         *overlay = Overlay::default();
         Ok(())
     }
@@ -200,6 +208,39 @@ impl Kv for Atom {
 
 impl std::fmt::Debug for Atom {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Atom").field("changes", &self.overlay.read().ops.len()).finish_non_exhaustive()
+        f.debug_struct("Atom").field("changes", &self.overlay.read().values.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mem::MemKv;
+
+    #[test]
+    fn h9_what_an_atom_took_back_never_reaches_the_engine() {
+        let key = |n: u8| Key::from([n].as_slice());
+        let base: Arc<dyn Kv> = Arc::new(MemKv::new());
+        let mut before = WriteBatch::new();
+        before.put(key(1), "old");
+        before.put(key(5), "old");
+        base.commit(before).unwrap();
+        let atom = Atom::new(Arc::clone(&base));
+        let mut batch = WriteBatch::new();
+        batch.put(key(2), "taken back");
+        batch.put(key(3), "overwritten");
+        batch.delete_range(key(1), key(3));
+        batch.put(key(3), "new");
+        batch.put(key(4), "also taken back");
+        batch.delete(key(4));
+        batch.put(key(2), "again");
+        atom.commit(batch).unwrap();
+        let flushed = atom.overlay.read().batch();
+        let puts: Vec<_> = flushed.ops().iter().filter(|op| matches!(op, Op::Put(..))).collect();
+        assert_eq!(puts, [&Op::Put(key(2), "again".into()), &Op::Put(key(3), "new".into())]);
+        atom.flush().unwrap();
+        assert!(atom.is_empty());
+        let stored: Vec<_> = (1..6).map(|n| base.get(key(n).as_ref()).unwrap()).collect();
+        assert_eq!(stored, [None, Some("again".into()), Some("new".into()), None, Some("old".into())]);
     }
 }

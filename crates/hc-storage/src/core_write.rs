@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use compact_encoding::Encode;
 use hc_crypto::Key as CoreKey;
-use hc_tree::{Draft, Node, Recovered, Reorged, SignedChange, TreeChange, TreeHead, Verified};
+use hc_tree::{Draft, Node, Recovered, Reorged, SignedChange, TreeChange, TreeHead, Verified, removed_nodes};
 
 use crate::core_storage::CorePointers;
 use crate::error::StorageError;
@@ -62,18 +62,22 @@ impl CoreWrite {
     }
 
     fn tree_change(&mut self, change: &TreeChange, signature: &[u8], blocks: &[Bytes], timestamp: u64) {
-        let data = self.pointers.data;
-        if let Some(removed) = change.removed() {
-            self.delete_blocks(change.ancestors(), change.before());
-            let (start, end) = removed.range;
-            self.batch.delete_range(keys::tree_node(data, start), keys::tree_node(data, end));
-            self.delete_nodes(&removed.across);
-        }
+        self.cut(change.ancestors(), change.before());
         self.nodes(change.nodes());
         self.head(change.head(), signature, timestamp);
         for (index, block) in (change.ancestors()..).zip(blocks) {
             self.block(index, block);
         }
+    }
+
+    /// Takes away the end of a log that had more blocks before: the blocks, and the nodes that cover one of them.
+    pub fn cut(&mut self, length: u64, before: u64) {
+        let Some(removed) = removed_nodes(length, before) else { return };
+        let data = self.pointers.data;
+        self.delete_blocks(length, before);
+        let (start, end) = removed.range;
+        self.batch.delete_range(keys::tree_node(data, start), keys::tree_node(data, end));
+        self.delete_nodes(&removed.across);
     }
 
     /// Takes blocks away.
@@ -211,6 +215,11 @@ impl CoreWrite {
         for (start, end) in [keys::blocks(data), keys::tree_nodes(data), keys::bitfield_pages(data)] {
             self.batch.delete_range(start, end);
         }
+    }
+
+    /// Begins a log without blocks on a fork, unsigned: there is nothing in it to be signed.
+    pub fn begin(&mut self, fork: u64, timestamp: u64) {
+        self.head(&TreeHead::empty(fork), &[], timestamp);
     }
 
     /// Forgets the log: blocks, tree, bitfield, head, hints. Who may sign it stays.

@@ -5,6 +5,11 @@
 //! what Node makes of it. Where upstream takes away too much (it does not look at the blocks to the left of the range), this
 //! stops in time; nodes that stay although nobody needs them cost a little space and nothing else.
 //!
+//! What stays is enough for more than proofs: a log can still be cut to each length with a stored block on either side of it.
+//! The roots of a length either cover the last block before it, or have a sibling that covers it or the first one behind it,
+//! and siblings only go together when no block below either of them is stored. A length in the midst of what was cleared may
+//! be out of reach: to keep the roots of all lengths would be to keep half of the tree for good, which Node does not do either.
+//!
 //! Follows npm hypercore 11.37.1, `lib/session-state.js` (`clear`).
 
 use crate::bitfield::LocalBitfield;

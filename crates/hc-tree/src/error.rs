@@ -3,6 +3,8 @@
 use hc_crypto::VerifyError;
 use thiserror::Error;
 
+use crate::flat;
+
 /// Nodes that are not the roots of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -27,6 +29,14 @@ pub enum HeadError {
 pub struct MissingNode {
     /// The node.
     pub index: u64,
+}
+
+impl MissingNode {
+    /// The blocks below the node: the first, and one past the last.
+    #[must_use]
+    pub const fn blocks(&self) -> (u64, u64) {
+        (flat::left_span(self.index) / 2, flat::right_span(self.index) / 2 + 1)
+    }
 }
 
 /// A request that no proof can answer.

@@ -61,4 +61,4 @@ pub use recover::{Recovered, StoredHead};
 pub use remote::{RemoteHead, RemoteProof};
 pub use reorg::{Reorg, ReorgWant, Reorged};
 pub use seek::{Seek, seek, upgradeable};
-pub use truncate::{RemovedNodes, head_at, truncate};
+pub use truncate::{RemovedNodes, head_at, removed_nodes, truncate};

@@ -75,23 +75,28 @@ impl TreeChange {
     /// The nodes that go; none if the log only grows.
     #[must_use]
     pub fn removed(&self) -> Option<RemovedNodes> {
-        let (ancestors, before) = (self.ancestors(), self.before());
-        if ancestors >= before {
-            return None;
-        }
-        let end = ancestors.saturating_mul(2);
-        let mut across = Vec::new();
-        if ancestors > 0 {
-            let mut cursor = Cursor::new(end - 2);
-            loop {
-                if cursor.contains(end) && cursor.index() < end {
-                    across.push(cursor.index());
-                }
-                if flat::left_span(cursor.index()) == 0 || cursor.parent().is_none() {
-                    break;
-                }
+        removed_nodes(self.ancestors(), self.before())
+    }
+}
+
+/// The nodes that go from a log of `before` blocks when its first `length` stay; none if that is all of it.
+#[must_use]
+pub fn removed_nodes(length: u64, before: u64) -> Option<RemovedNodes> {
+    if length >= before {
+        return None;
+    }
+    let end = length.saturating_mul(2);
+    let mut across = Vec::new();
+    if length > 0 {
+        let mut cursor = Cursor::new(end - 2);
+        loop {
+            if cursor.contains(end) && cursor.index() < end {
+                across.push(cursor.index());
+            }
+            if flat::left_span(cursor.index()) == 0 || cursor.parent().is_none() {
+                break;
             }
         }
-        Some(RemovedNodes { range: (end, before.saturating_mul(2)), across })
     }
+    Some(RemovedNodes { range: (end, before.saturating_mul(2)), across })
 }

@@ -88,6 +88,44 @@ fn a_log_is_cut_cleared_compacted_and_taken_away() {
 }
 
 #[test]
+fn regression_no_fork_on_the_command_line_destroys_a_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let store = text(&store);
+    ok(&["create", store], "");
+    ok(&["append", store], "one\ntwo\nthree\n");
+    for fork in ["9007199254740992", "18446744073709551615"] {
+        assert!(fails(&["truncate", store, "2", "--fork", fork], 1).contains("fork"), "{fork}");
+    }
+    assert!(fails(&["truncate", store, "2", "--fork", "0"], 1).contains("not above the present one"));
+    assert_eq!(ok(&["cat", store], ""), "one\ntwo\nthree\n");
+    ok(&["truncate", store, "2", "--fork", "9007199254740991"], "");
+    assert!(fails(&["truncate", store, "1"], 1).contains("highest fork"));
+    ok(&["append", store], "four\n");
+    assert_eq!(ok(&["cat", store], ""), "one\ntwo\nfour\n");
+    assert!(ok(&["verify", store], "").contains("everything fits"));
+}
+
+#[test]
+fn two_histories_are_a_finding() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    ok(&["create", text(&store), "--name", "log"], "");
+    ok(&["append", text(&store), "--name", "log"], "one\n");
+    let info: serde_json::Value = serde_json::from_str(&ok(&["info", text(&store), "--json"], "")).unwrap();
+    let discovery_key = info["discoveryKey"].as_str().unwrap();
+    // peers were told of another log of one block: a line of the witness, with the check at its end
+    let body = format!("{discovery_key} 0 1 {}", "ab".repeat(32));
+    let check = hc_crypto::hash::blake2b(&[body.as_bytes()]).to_string();
+    std::fs::write(store.join("WITNESS"), format!("{body} {}\n", &check[..8])).unwrap();
+    let report = fails(&["verify", text(&store)], 6);
+    assert!(report.contains("1 things do not fit"), "{report}");
+    let output = run_with(&["verify", text(&store), "--json"], "");
+    let json = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(json.contains("two histories: of fork 0 and length 1"), "{json}");
+}
+
+#[test]
 fn a_store_is_verified_and_repaired() {
     let dir = tempfile::tempdir().unwrap();
     let store = dir.path().join("store");

@@ -3,7 +3,8 @@
 use std::ops::{Bound, RangeBounds};
 
 use crate::Result;
-use crate::core::Waiting;
+use crate::core::{Waiting, WantKind};
+use crate::limits::check_number;
 use crate::session::Lease;
 
 /// How a range is downloaded.
@@ -17,6 +18,7 @@ pub struct DownloadOptions {
 /// A range of blocks that is being fetched from peers, for as long as this lives and its session is open.
 #[must_use = "the download stops when this is dropped"]
 pub struct Download {
+    /// Or why nothing is waited for.
     fetching: Result<(Waiting, Lease)>,
     endless: bool,
 }
@@ -30,7 +32,8 @@ impl Download {
     ///
     /// # Errors
     /// [`Error::RequestCancelled`](crate::Error::RequestCancelled) if the session closes first, and
-    /// [`Error::SessionClosed`](crate::Error::SessionClosed) if it was closed already.
+    /// [`Error::SessionClosed`](crate::Error::SessionClosed) if it was closed already;
+    /// [`Error::BadArgument`](crate::Error::BadArgument) if no log has such blocks, or if too much is waited for already.
     pub async fn done(self) -> Result<()> {
         let (waiting, _lease) = self.fetching?;
         waiting.outcome().await.map(drop)
@@ -52,6 +55,12 @@ impl std::fmt::Debug for Download {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Download").field("endless", &self.endless).finish_non_exhaustive()
     }
+}
+
+/// A range may be given generously, a block has to be one that a log can have.
+pub(crate) fn checked(kind: &WantKind) -> Result<()> {
+    let WantKind::Blocks(blocks) = kind else { return Ok(()) };
+    blocks.iter().try_for_each(|block| check_number("block", *block))
 }
 
 /// A range of blocks: the first one, and one past the last if there is a last.

@@ -86,6 +86,22 @@ pub enum Error {
         /// The core.
         discovery_key: DiscoveryKey,
     },
+    /// Hashes of the tree that are needed are not stored here. Nothing was changed. A log can be cut to each length with a
+    /// stored block on either side of it; between blocks that are cleared, or that are not here yet, the tree may have a gap.
+    #[error("the tree has a gap{}: {}{}", at_length(*.length), gap(*.start, *.end, *.cleared), of(.discovery_key))]
+    TreeGap {
+        /// The length that the log was looked at, or was to be cut to.
+        length: Option<u64>,
+        /// The first block below the hash that is missing.
+        start: u64,
+        /// One past the last.
+        end: u64,
+        /// Whether the hash was here until its blocks were cleared: the log is one that is written here. Of another one it
+        /// may as well be that it was never fetched.
+        cleared: bool,
+        /// The core, where it is known.
+        discovery_key: Option<DiscoveryKey>,
+    },
     /// What was asked for does not fit the log as it is. Nothing was changed.
     #[error("{reason}{}", of(&Some(*.discovery_key)))]
     InvalidOperation {
@@ -205,11 +221,26 @@ pub enum Error {
 
 impl From<hc_tree::MissingNode> for Error {
     fn from(missing: hc_tree::MissingNode) -> Self {
-        Self::Assertion(format!("{missing}; it was never fetched"))
+        let (start, end) = missing.blocks();
+        Self::TreeGap { length: None, start, end, cleared: false, discovery_key: None }
     }
 }
 
 impl Error {
+    /// Says of a gap in the tree which log has it, and at which length; and whether the log is `written_here`.
+    pub(crate) fn in_log(self, core: &DiscoveryKey, at: Option<u64>, written_here: bool) -> Self {
+        match self {
+            Self::TreeGap { length, start, end, .. } => Self::TreeGap {
+                length: at.or(length),
+                start,
+                end,
+                cleared: written_here,
+                discovery_key: Some(*core),
+            },
+            other => other,
+        }
+    }
+
     /// The code of the same case in Node's `hypercore-errors`.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -224,7 +255,7 @@ impl Error {
             Self::RequestCancelled { .. } => "REQUEST_CANCELLED",
             Self::RequestTimeout { .. } => "REQUEST_TIMEOUT",
             Self::SnapshotNotAvailable { .. } => "SNAPSHOT_NOT_AVAILABLE",
-            Self::InvalidOperation { .. } => "INVALID_OPERATION",
+            Self::InvalidOperation { .. } | Self::TreeGap { .. } => "INVALID_OPERATION",
             Self::Recovering { .. } => "SESSION_NOT_WRITABLE",
             Self::Conflict { .. } | Self::InvalidSignature { .. } => "INVALID_SIGNATURE",
             Self::InvalidProof { .. } => "INVALID_PROOF",
@@ -247,7 +278,8 @@ impl Error {
         match self {
             Self::StorageEmpty { discovery_key }
             | Self::StorageConflict { discovery_key, .. }
-            | Self::InvalidManifest { discovery_key } => discovery_key.as_ref(),
+            | Self::InvalidManifest { discovery_key }
+            | Self::TreeGap { discovery_key, .. } => discovery_key.as_ref(),
             Self::SessionNotWritable { discovery_key }
             | Self::SessionClosed { discovery_key }
             | Self::SessionMoved { discovery_key }
@@ -264,6 +296,18 @@ impl Error {
             | Self::InvalidSignature { discovery_key, .. } => Some(discovery_key),
             _ => None,
         }
+    }
+}
+
+fn at_length(length: Option<u64>) -> String {
+    length.map(|length| format!(" at length {length}")).unwrap_or_default()
+}
+
+/// What is known of hashes that are not here.
+fn gap(start: u64, end: u64, cleared: bool) -> String {
+    match cleared {
+        true => format!("the hash over blocks {start}..{end} went when they were cleared"),
+        false => format!("the hash over blocks {start}..{end} was cleared with them, or never fetched"),
     }
 }
 

@@ -49,6 +49,7 @@ mod encoding;
 mod encryption;
 mod error;
 mod events;
+mod limits;
 mod options;
 pub mod replication;
 mod session;

@@ -102,38 +102,50 @@ async fn d20_the_atom_wins_over_what_was_written_beside_it() {
     let inside = within(&core, &atom).await;
     inside.append("atom").await.unwrap();
     core.append_batch(["beside", "more"]).await.unwrap();
+    let mut events = core.events();
     atom.flush().await.unwrap();
     assert_eq!(texts(&core).await, ["0", "1", "atom"]);
+    assert_eq!(
+        told(&mut events).await,
+        [Event::Truncate { length: 2, fork: 1 }, Event::Append { length: 3, byte_length: 6 }]
+    );
     assert!(!core.has(3).await.unwrap());
     for session in [&core, &inside] {
         session.close().await.unwrap();
     }
     let core = Hypercore::open(dir.path()).await.unwrap();
-    assert_eq!(texts(&core).await, ["0", "1", "atom"]);
+    assert_eq!((texts(&core).await.concat(), core.fork()), ("01atom".into(), 1));
     assert!(!core.has(3).await.unwrap());
     assert_eq!(core.contiguous_length(), 3);
     assert_eq!(core.append("next").await.unwrap().length, 4);
 }
 
 #[tokio::test]
-async fn d20_an_atom_undoes_nothing_that_peers_were_told() {
+async fn d20_peers_that_were_told_of_what_an_atom_undoes_can_follow_to_its_fork() {
     let core = filled(2).await;
-    let copy = Hypercore::builder().key(*core.key()).memory().await.unwrap();
+    let copy = common::reader(&core).await;
     let (here, there) = tokio::io::duplex(64 * 1024);
-    core.replicate(here, hypercore::Role::Responder).unwrap();
+    let connection = core.replicate(here, hypercore::Role::Responder).unwrap();
     copy.replicate(there, hypercore::Role::Initiator).unwrap();
     assert_eq!(copy.get(1).await.unwrap(), "1");
     let atom = core.atom();
     let inside = within(&core, &atom).await;
     inside.append("atom").await.unwrap();
     core.append("beside").await.unwrap();
-    assert_eq!(atom.flush().await.unwrap_err().code(), "INVALID_OPERATION");
-    assert_eq!((core.length(), copy.get(2).await.unwrap()), (3, "beside".into()));
-    // on a fork of its own it may
-    inside.truncate(2).await.unwrap();
-    inside.append("atom").await.unwrap();
+    assert_eq!(copy.get(2).await.unwrap(), "beside");
+    connection.stop();
+    common::until("the copy is gone", || core.peers().is_empty()).await;
+    let follower = common::reader(&core).await;
+    assert!(follower.apply_proof(core.proof(&common::upgrade(3)).await.unwrap()).await.unwrap());
     atom.flush().await.unwrap();
-    assert_eq!((texts(&core).await, core.fork()), (["0", "1", "atom"].map(String::from).to_vec(), 1));
+    assert_eq!((texts(&core).await.concat(), core.fork()), ("01atom".into(), 1));
+    let head = core.proof(&common::upgrade(3)).await.unwrap();
+    for of in [&copy, &follower] {
+        assert!(!of.check_conflict(&head).await.unwrap());
+    }
+    assert!(follower.apply_proof(head).await.unwrap());
+    assert_eq!((follower.length(), follower.fork()), (3, 1));
+    assert_eq!(follower.tree_hash().await.unwrap(), core.tree_hash().await.unwrap());
 }
 
 #[tokio::test]

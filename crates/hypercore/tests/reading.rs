@@ -303,7 +303,7 @@ async fn b4_a_tree_that_is_broken_on_the_disk_is_an_error_that_says_so() {
     // an inner node
     let (inner, root) = (stored(3), stored(7));
     put(3, None);
-    assert_eq!(core.tree_hash_at(5).await.unwrap_err().code(), "ERR_ASSERTION");
+    assert!(matches!(core.tree_hash_at(5).await, Err(hypercore::Error::TreeGap { start: 0, end: 4, .. })));
     put(3, Some(inner[..inner.len() - 1].to_vec()));
     assert!(matches!(core.tree_hash_at(5).await, Err(hypercore::Error::Storage(_))));
     put(3, Some(inner));

@@ -270,10 +270,11 @@ async fn m8_a_writer_that_was_set_back_changes_nothing_until_somebody_says_so() 
     let writer = Hypercore::open(dir.path()).await.unwrap();
     writer.recover_unconfirmed().await.unwrap();
     assert_eq!(writer.recovering(), 0);
+    assert_eq!((writer.length(), writer.fork()), (3, 1), "peers have more on the first fork");
     assert_eq!(writer.append("x").await.unwrap().length, 4);
     writer.close().await.unwrap();
     let writer = Hypercore::open(dir.path()).await.unwrap();
-    assert_eq!((writer.recovering(), writer.length()), (0, 4), "it is decided for good");
+    assert_eq!((writer.recovering(), writer.length(), writer.fork()), (0, 4, 1), "it is decided for good");
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 //! - `commit` of a named session that was itself truncated is refused with INVALID_SIGNATURE: such sessions are not committed.
 //! - `staticify` (corestore 7.12.5) writes the static core's keys over those of the core it is made from, which cannot be opened
 //!   any more: it is not in scripts.
+//! - A named session that is cut is signed there, with the core's key pair if it has one. Ours is not: a head that is never the log's
+//!   must not be signed. The signatures of sessions are left out when stores are compared.
 //! - A named session that goes back (`checkout`) is set to fork 0, whatever the log's is, and cannot be committed then: scripts go back
 //!   on logs of fork 0.
 //! - Snapshots take it for done when a log is cut in an atom, also if the atom is never flushed: such atoms cut nothing while there are

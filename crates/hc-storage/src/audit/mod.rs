@@ -23,7 +23,7 @@ mod log;
 mod orphans;
 
 use compact_encoding::{DecodeError, Encode};
-use hc_crypto::{DiscoveryKey, Verifier};
+use hc_crypto::{DiscoveryKey, Hash, Verifier};
 use thiserror::Error;
 
 use crate::error::StorageError;
@@ -132,6 +132,22 @@ pub enum Fault {
         /// What is right.
         actual: u64,
     },
+    /// There is evidence of two logs that are signed with the core's key.
+    #[error(
+        "two histories: of fork {fork} and length {length} there is the log {one}, and {where_other} the log {other}"
+    )]
+    TwoHistories {
+        /// The fork of both.
+        fork: u64,
+        /// The length of both.
+        length: u64,
+        /// The tree hash of what is stored.
+        one: Hash,
+        /// The tree hash of the other one.
+        other: Hash,
+        /// Where the other one is known from.
+        where_other: &'static str,
+    },
     /// Files that the engine's own checks refuse to read.
     #[error("{what} cannot be read: {reason}")]
     Damaged {
@@ -168,6 +184,11 @@ impl Report {
     #[must_use]
     pub const fn is_clean(&self) -> bool {
         self.findings.is_empty()
+    }
+
+    /// Adds what was found elsewhere than in the store's records. Nothing in the store mends it.
+    pub fn add(&mut self, core: DiscoveryKey, fault: Fault) {
+        self.find(&Of { core: Some(core), session: None }, fault);
     }
 
     fn find(&mut self, of: &Of, fault: Fault) {

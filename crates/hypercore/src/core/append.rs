@@ -35,6 +35,8 @@ pub(crate) struct Blocks {
     pub(crate) signer: Signer,
     /// What the writer encrypts the blocks with.
     pub(crate) cipher: Option<Arc<BlockCipher>>,
+    /// Whether they are encrypted, here or in the application's own way.
+    pub(crate) encrypted: bool,
     /// Appends nothing if the log would be longer than this afterwards.
     pub(crate) max_length: Option<u64>,
     /// Fails unless the log has this length, and this fork if one is given.

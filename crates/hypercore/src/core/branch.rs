@@ -16,7 +16,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use super::Core;
-use super::append::Blocks;
+use super::append::{Blocks, Signer};
 use super::home::{Home, OpenSessions};
 use super::line::{Line, NodesOf, Planned, session_head};
 use super::state::{State, Status};
@@ -32,7 +32,7 @@ pub(crate) struct Branch {
     now: RwLock<Now>,
     /// Held while a change is planned, written and taken over.
     writer: Mutex<()>,
-    /// For snapshots: blocks that are still the log's.
+    /// For snapshots: blocks that are still the log's. For what an atom makes of it: those that it began with, and that are.
     still: AtomicU64,
     /// For atoms: what happened since the last flush.
     pending: Mutex<Pending>,
@@ -44,11 +44,17 @@ pub(crate) struct Branch {
 struct Pending {
     /// Whether anything was written at all.
     changed: bool,
+    /// Who signed the head, if one was written.
+    signer: Option<Signer>,
+    /// Where encrypted blocks begin that were appended, and the fork that they were encrypted for.
+    sealed: Vec<(u64, u64)>,
     /// What has to be told when the atom is flushed.
     untold: Vec<Event>,
     bits: Vec<BitChange>,
     /// How often the core had changed when this began.
     seen: u64,
+    /// What the log was when this began.
+    began_with: Option<TreeHead>,
 }
 
 /// A branch as it is now.
@@ -73,14 +79,18 @@ pub(crate) enum Kind {
 impl Branch {
     /// The public log, or a named session, was cut: what a snapshot of it has behind that is no longer the log's.
     pub(super) fn was_cut(&self, length: u64, name: Option<&str>) {
-        if let Kind::Snapshot(of) = &self.kind
-            && (name.is_none() || of.as_deref() == name)
-        {
+        let concerns = match &self.kind {
+            Kind::Snapshot(of) => name.is_none() || of.as_deref() == name,
+            Kind::Atomic => name.is_none(),
+            Kind::Named(_) | Kind::AtomicNamed(_) => false,
+        };
+        if concerns {
             self.still.fetch_min(length, Ordering::AcqRel);
         }
     }
 
     fn new(core: &Core, kind: Kind, state: State, disk: CoreStorage) -> Arc<Self> {
+        let began_with = Some(state.head().clone());
         let still = state.head().length().min(core.status().length);
         let branch = Arc::new(Self {
             home: Arc::new(Home::new(core)),
@@ -91,6 +101,7 @@ impl Branch {
             still: AtomicU64::new(still),
             pending: Mutex::new(Pending {
                 seen: core.0.changes.load(Ordering::Acquire),
+                began_with,
                 ..Pending::default()
             }),
             listeners: Listeners::default(),
@@ -193,7 +204,7 @@ impl Branch {
         if self.is_snapshot() { signed.min(self.still()) } else { signed }
     }
 
-    /// For snapshots: blocks that are still the log's.
+    /// For snapshots: blocks that are still the log's. For what an atom makes of it: those that it began with, and that are.
     pub(crate) fn still(&self) -> u64 {
         self.still.load(Ordering::Acquire)
     }
@@ -236,9 +247,11 @@ impl Branch {
         if !asked.fits(status.length, status.fork, self.core())? || asked.blocks.is_empty() {
             return Ok(present);
         }
-        let sealed = asked.sealed(status.length, self.encryption_fork());
+        let fork = self.encryption_fork();
+        let sealed = asked.sealed(status.length, fork);
         let planned = self.plan(|line| line.append(&sealed, &asked.signer.clone().into()))?;
         self.commit(planned)?;
+        self.written_by(&asked.signer, asked.encrypted.then_some((status.length, fork)));
         drop(writing);
         let Status { length, byte_length, .. } = self.status();
         self.tell(Event::Append { length, byte_length });
@@ -270,6 +283,41 @@ impl Branch {
         Ok(())
     }
 
+    /// Notes of an atom who signed the new head; and where encrypted blocks begin behind it, and for which fork they are.
+    pub(super) fn written_by(&self, signer: &Signer, sealed: Option<(u64, u64)>) {
+        if self.is_public() {
+            let mut pending = self.pending.lock();
+            pending.signer = Some(signer.clone());
+            pending.sealed.extend(sealed);
+        }
+    }
+
+    /// Blocks of the log that the atom began with, and did not cut away itself.
+    pub(super) fn base(&self) -> u64 {
+        let pending = self.pending.lock();
+        let cuts = pending.untold.iter().filter_map(|event| match event {
+            Event::Truncate { length, .. } => Some(*length),
+            _ => None,
+        });
+        let began_with = pending.began_with.as_ref().map_or(0, TreeHead::length);
+        cuts.min().map_or(began_with, |cut| cut.min(began_with))
+    }
+
+    /// Whether this is what the log was when the atom began.
+    pub(super) fn began_with(&self, head: &TreeHead) -> bool {
+        self.pending.lock().began_with.as_ref() == Some(head)
+    }
+
+    /// Who signed the head that the atom wrote, if it wrote one.
+    pub(super) fn signed_by(&self) -> Option<Signer> {
+        self.pending.lock().signer.clone()
+    }
+
+    /// Whether the atom has encrypted blocks for this fork, or for one before it.
+    pub(super) fn sealed_up_to(&self, fork: u64) -> bool {
+        self.pending.lock().sealed.iter().any(|(_, sealed_for)| *sealed_for <= fork)
+    }
+
     /// Whether the atom changes this log.
     pub(super) fn was_changed(&self) -> bool {
         self.pending.lock().changed
@@ -293,11 +341,13 @@ impl Branch {
     /// The atom was flushed: from here on it changes what is there now.
     pub(super) fn settle(&self) {
         let seen = self.core().0.changes.load(Ordering::Acquire);
-        *self.pending.lock() = Pending { seen, ..Pending::default() };
         if self.is_public() {
             let state = self.core().0.state.read().clone();
+            self.still.store(state.head().length(), Ordering::Release);
             self.now.write().state = state;
         }
+        let began_with = Some(self.head());
+        *self.pending.lock() = Pending { seen, began_with, ..Pending::default() };
     }
 
     pub(super) fn become_now(&self, now: Now) {
@@ -338,7 +388,7 @@ impl Branch {
     }
 
     /// Cuts the log; see [`Core::truncate`].
-    pub(crate) fn truncate(&self, length: u64, fork: Option<u64>, signer: &super::Signer) -> Result<()> {
+    pub(crate) fn truncate(&self, length: u64, fork: Option<u64>, signer: &Signer) -> Result<()> {
         let writing = self.writer.lock();
         let present = self.status().fork;
         let fork = match fork {
@@ -348,6 +398,8 @@ impl Branch {
         };
         let planned = self.plan(|line| line.truncate(length, fork, &signer.clone().into()))?;
         self.commit(planned)?;
+        self.pending.lock().sealed.retain(|(start, _)| *start < length);
+        self.written_by(signer, None);
         drop(writing);
         if let Kind::Named(name) = &self.kind {
             self.core().0.branches.cut(length, Some(name));
@@ -368,7 +420,10 @@ impl Branch {
     pub(crate) fn catch_up(&self, length: u64) -> Result<()> {
         let writing = self.writer.lock();
         let (before, shared) = (self.status(), self.shared_length());
-        let fork = before.fork.saturating_add(u64::from(shared < before.length));
+        let fork = match shared < before.length {
+            true => self.core().next_fork(before.fork, None)?,
+            false => before.fork,
+        };
         let of_core = self.core().head_at(None, length.min(self.core().status().length))?;
         if of_core.length() != length {
             let reason = format!("the log has {} blocks, not {length}", of_core.length());
@@ -480,5 +535,6 @@ impl Core {
         self.check_roots()?;
         let (head, disk) = self.head_and_disk(branch);
         head_at(&NodesOf(&disk), &head, length, head.fork())
+            .map_err(|error| self.explained(error, Some(length)))
     }
 }

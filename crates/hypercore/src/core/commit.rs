@@ -7,7 +7,10 @@
 //! Unlike there, a session that was itself cut can be committed, and a commit that brings nothing new leaves the head as it
 //! is: upstream signs for the wrong fork in the first case and loses the signature in the second.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
+use hc_crypto::BlockCipher;
 use hc_replicator::Local;
 use hc_storage::{CoreStorage, CoreWrite};
 use hc_tree::flat::right_span;
@@ -29,6 +32,29 @@ pub(crate) struct CommitTerms {
     /// Where the session's own blocks begin; as it knows if none.
     pub(crate) tree_length: Option<u64>,
     pub(crate) signer: Signer,
+    /// Whether the session's blocks may be encrypted.
+    pub(crate) encrypted: bool,
+    /// What they are encrypted with, if it is not the application's own way.
+    pub(crate) cipher: Option<Arc<BlockCipher>>,
+}
+
+impl CommitTerms {
+    /// Fails if a block that is new to the log was encrypted for another fork than the log is on: on that one the log may have
+    /// had another block in its place.
+    fn check_nonces(&self, line: &Line<'_>, blocks: &[(u64, Bytes)]) -> Result<()> {
+        let Some(cipher) = &self.cipher else { return Ok(()) };
+        let head = line.state.head();
+        for (index, block) in blocks.iter().filter(|(index, _)| *index >= head.length()) {
+            if let Some(fork) = cipher.fork_of(*index, block).filter(|fork| *fork != head.fork()) {
+                let reason = format!(
+                    "block {index} of the session is encrypted for fork {fork}, the log is on {}: it has to be appended anew",
+                    head.fork()
+                );
+                return Err(Error::InvalidOperation { reason, discovery_key: line.key.discovery_key() });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Core {
@@ -80,7 +106,10 @@ impl Branch {
         let Some(change) = self.plan(|line| plan(&line, session, terms))? else { return Ok(None) };
         if let Some(planned) = change.into {
             let before = self.status().length;
+            // a named session's blocks are encrypted for the core's fork
+            let sealed = terms.encrypted.then(|| (before, self.core().status().fork));
             self.commit(planned)?;
+            self.written_by(&terms.signer, sealed);
             let Status { length, byte_length, .. } = self.status();
             if length > before {
                 self.tell(Event::Append { length, byte_length });
@@ -104,13 +133,16 @@ fn plan(line: &Line<'_>, session: &Branch, terms: &CommitTerms) -> Result<Option
     if base.length() > length || base.length() < shared || line.state.verifier().is_none() {
         return Ok(None);
     }
-    let Some((tree, beyond)) = rebuilt(base, &theirs, &disk, (shared, length))? else { return Ok(None) };
+    let rebuilt = rebuilt(base, &theirs, &disk, (shared, length))
+        .map_err(|error| line.state.explained(error, line.key, None))?;
+    let Some((tree, beyond)) = rebuilt else { return Ok(None) };
     let mut change = Change { length, filled: None, into: None, given: None };
     if !line.state.bitfield().has_range(shared, base.length()) {
         change.filled = Some((shared, base.length()));
     }
     if length > base.length() || change.filled.is_some() {
         let blocks = own_blocks(&disk, shared, length)?;
+        terms.check_nonces(line, &blocks)?;
         let signing = match length > base.length() {
             true => terms.signer.clone().into(),
             // the log stays what it is, and signed as it is

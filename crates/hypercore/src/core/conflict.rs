@@ -60,6 +60,16 @@ impl Decode<'_> for Conflict {
     }
 }
 
+impl Conflict {
+    /// The one that is stored of a core.
+    pub(crate) fn load(disk: &hc_storage::CoreStorage) -> Result<Option<Self>> {
+        let Some(bytes) = disk.local(RECORD)? else { return Ok(None) };
+        let key = hc_storage::keys::local(disk.pointers().data, RECORD).to_vec();
+        let corrupt = |reason| hc_storage::StorageError::Corrupt { key, reason };
+        Ok(Some(Self::from_bytes(&bytes).map_err(corrupt)?))
+    }
+}
+
 impl Core {
     /// Two signed heads of one length, if such were seen.
     pub(crate) fn conflict(&self) -> Option<Conflict> {
@@ -74,14 +84,6 @@ impl Core {
                 Err(Error::Conflict { length: conflict.length, discovery_key: *self.discovery_key() })
             }
         }
-    }
-
-    /// The conflict that is stored.
-    pub(super) fn load_conflict(disk: &hc_storage::CoreStorage) -> Result<Option<Conflict>> {
-        let Some(bytes) = disk.local(RECORD)? else { return Ok(None) };
-        let key = hc_storage::keys::local(disk.pointers().data, RECORD).to_vec();
-        let corrupt = |reason| hc_storage::StorageError::Corrupt { key, reason };
-        Ok(Some(Conflict::from_bytes(&bytes).map_err(corrupt)?))
     }
 
     /// Whether a proof of a whole head contradicts the log. If so the evidence is stored.

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::effects::Writing;
 use super::{Core, Signer};
 use crate::events::Event;
+use crate::limits::MAX_NUMBER;
 use crate::{Error, Result};
 
 /// Who waits for blocks that the log has, and has to hear when they are cut away.
@@ -81,15 +82,16 @@ impl Core {
     /// The fork that a cut leads to. Known only to who holds the writer: of two cuts at once, the second one goes to the fork
     /// after the first one's.
     pub(super) fn next_fork(&self, present: u64, asked: Option<u64>) -> Result<u64> {
-        match asked {
-            Some(asked) if asked < present => {
-                let reason =
-                    format!("fork {asked} is lower than the present one, {present}: nobody would follow");
-                Err(Error::InvalidOperation { reason, discovery_key: *self.discovery_key() })
-            }
-            Some(asked) => Ok(asked),
-            None => Ok(present.saturating_add(1)),
+        let refused = |reason| Err(Error::InvalidOperation { reason, discovery_key: *self.discovery_key() });
+        let fork = asked.unwrap_or_else(|| present.saturating_add(1));
+        if fork <= present {
+            // on the same fork the log would have two histories
+            return refused(format!("fork {fork} is not above the present one, {present}"));
         }
+        if fork > MAX_NUMBER {
+            return refused(format!("the log is on the highest fork there is, {present}: it cannot be cut"));
+        }
+        Ok(fork)
     }
 
     /// Takes blocks away; and how many there were.

@@ -1,20 +1,31 @@
 //! Flushing an atom: what its members became is written at once, and then becomes what everybody sees.
 //!
 //! All writers of the cores concerned are held meanwhile, in the order of their discovery keys, so that two atoms never wait
-//! for each other. A core that was written beside the atom loses those writes where the two disagree: the atom wins.
+//! for each other. A core that was written beside the atom loses those writes where the two disagree: the atom wins, on a fork on
+//! which the log has no other history. Where it cannot be signed for one, or would use a nonce twice, it is refused.
 //!
 //! Follows npm hypercore 11.37.1, `lib/session-state.js` (`_commit`, `_oncommit`).
 
 use std::sync::Arc;
 
 use hc_replicator::Local;
+use hc_tree::TreeHead;
 use hc_tree::bitfield::BitChange;
 
 use super::Core;
+use super::append::Signer;
 use super::branch::{Branch, Kind, Now};
 use super::effects::{Writing, WritingAll};
 use crate::events::Event;
 use crate::{Error, Result};
+
+/// What becomes of an atom whose log was changed beside it.
+enum Verdict {
+    /// Nothing of the log is undone.
+    AsItIs,
+    /// It undoes what was written beside it, on this fork; signed anew if somebody is named.
+    OnFork(u64, Option<Signer>),
+}
 
 /// A log that an atom changes.
 #[derive(Clone)]
@@ -47,41 +58,96 @@ impl Member {
         Err(Error::InvalidOperation { reason, discovery_key: *self.core.discovery_key() })
     }
 
-    /// The atom wins over what was written beside it, but not once peers may have seen that: two histories on one fork would
-    /// end the log.
-    fn check_history(&self) -> Result<()> {
-        let (head, fork) = {
-            let state = self.core.0.state.read();
-            (state.head().clone(), state.head().fork())
-        };
+    /// What becomes of the two where the core was changed beside the atom.
+    fn verdict(&self) -> Result<Verdict> {
+        if !self.branch.is_public() {
+            return Ok(Verdict::AsItIs);
+        }
+        let there = self.core.0.state.read().head().clone();
         let ours = self.branch.head();
-        if !self.core.may_be_watched() || ours.fork() != fork {
-            return Ok(());
+        let Some(signer) = self.branch.signed_by() else {
+            // only blocks were taken away: what the log is now must stay
+            return if ours == there {
+                Ok(Verdict::AsItIs)
+            } else {
+                self.refused("the log was changed beside it")
+            };
+        };
+        self.core.check_writable()?;
+        if self.branch.began_with(&there) {
+            return Ok(Verdict::AsItIs);
         }
-        let goes_on = ours.length() >= head.length()
-            && self.core.head_at(Some(&self.branch), head.length())?.hash() == head.hash();
-        if goes_on {
-            return Ok(());
+        self.check_base(&ours)?;
+        if self.goes_on(&there)? {
+            return Ok(Verdict::AsItIs);
         }
-        let reason = "the atom would undo, on the same fork, what peers may have been told".into();
+        if self.branch.sealed_up_to(there.fork()) {
+            return self.refused("its blocks are encrypted with nonces that were used beside it");
+        }
+        if ours.fork() > there.fork() {
+            return Ok(Verdict::OnFork(ours.fork(), None));
+        }
+        match signer {
+            Signer::Pair(_) => Ok(Verdict::OnFork(self.core.next_fork(there.fork(), None)?, Some(signer))),
+            // it is for a fork on which there is another history by now
+            _ => self.refused("it was signed elsewhere, for a fork on which the log was changed beside it"),
+        }
+    }
+
+    fn refused<T>(&self, why: &str) -> Result<T> {
+        let reason = format!("the atom cannot be flushed: {why}");
         Err(Error::InvalidOperation { reason, discovery_key: *self.core.discovery_key() })
     }
 
+    /// Whether what the atom made of the log begins with the log as it is now.
+    fn goes_on(&self, there: &TreeHead) -> Result<bool> {
+        let ours = self.branch.head();
+        if ours.length() < there.length() || ours.fork() < there.fork() {
+            return Ok(false);
+        }
+        match self.core.head_at(Some(&self.branch), there.length()) {
+            Ok(common) => Ok(common.hash() == there.hash()),
+            Err(Error::TreeGap { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What the atom has of the log as it was must still be there.
+    fn check_base(&self, ours: &TreeHead) -> Result<()> {
+        if self.branch.still() < self.branch.base() {
+            return self.refused("blocks that it goes on from were cut away beside it");
+        }
+        let disk = self.branch.disk();
+        for root in ours.roots() {
+            if disk.tree_node(root.index)?.is_none() {
+                return self.refused("hashes that it goes on from were cleared beside it");
+            }
+        }
+        Ok(())
+    }
+
     /// Undoes in the atom what was written to the log beside it.
-    fn overrule(&self) -> Result<()> {
-        if !self.branch.is_public() {
+    fn overrule(&self, verdict: Verdict) -> Result<()> {
+        if !self.branch.is_public() || !self.branch.was_overtaken() {
             return Ok(());
         }
-        self.check_history()?;
-        let there = self.core.0.state.read();
         let disk = self.branch.disk();
-        let (length, theirs) = (self.branch.status().length, there.head().length());
-        let mut changes = self.branch.done();
+        let (length, theirs) = (self.branch.status().length, self.core.status().length);
         let mut write = disk.write();
+        let mut changes = self.branch.done();
+        if let Verdict::OnFork(fork, signer) = verdict {
+            let common = self.branch.still();
+            if let Some(signer) = signer {
+                let planned = self.branch.plan(|line| line.truncate(length, fork, &signer.into()))?;
+                self.branch.commit(planned)?;
+            }
+            self.branch.tell(Event::Truncate { length: common, fork });
+        }
         if length < theirs {
-            write.delete_blocks(length, theirs);
+            write.cut(length, theirs);
             changes.push(BitChange { start: length, end: theirs, set: false });
         }
+        let there = self.core.0.state.read();
         for (page, bytes) in there.bitfield().pages_with(&changes) {
             write.bitfield_page(page, &bytes);
         }
@@ -139,13 +205,14 @@ pub(crate) fn flush(members: &[Member], write: impl FnOnce() -> Result<()>) -> R
         _ => None,
     });
     let parents: Vec<_> = parents.map(|parent| parent.writer().lock()).collect();
+    let branches: Vec<_> = members.iter().map(|member| member.branch.writer().lock()).collect();
     for member in members {
         member.check_parent()?;
     }
-    for member in members.iter().filter(|member| member.branch.was_changed()) {
-        if member.branch.was_overtaken() {
-            member.overrule()?;
-        }
+    let changed = || members.iter().filter(|member| member.branch.was_changed());
+    let verdicts = changed().map(Member::verdict).collect::<Result<Vec<_>>>()?;
+    for (member, verdict) in changed().zip(verdicts) {
+        member.overrule(verdict)?;
     }
     write()?;
     for member in members {
@@ -158,6 +225,6 @@ pub(crate) fn flush(members: &[Member], write: impl FnOnce() -> Result<()>) -> R
         }
         member.branch.settle();
     }
-    drop(parents);
+    drop((parents, branches));
     Ok(())
 }

@@ -86,6 +86,7 @@ impl Core {
     /// Takes away everything that the store has of the core, which is closed.
     pub(crate) fn purge(&self) -> Result<()> {
         let _writing = self.writing();
+        super::open::spend(&self.0.storage, &self.0.disk)?;
         self.0.storage.store().purge(&self.0.disk)?;
         self.0.storage.forget(self.discovery_key())
     }

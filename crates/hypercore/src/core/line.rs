@@ -9,6 +9,7 @@ use bytes::Bytes;
 use hc_crypto::{Key, KeyPair, Manifest, SignError, Verifier, VerifyError};
 use hc_storage::{Auth, CoreStorage, CoreWrite, HeadRecord};
 use hc_tree::bitfield::BitChange;
+use hc_tree::limits::{MAX_BYTES, MAX_LENGTH};
 use hc_tree::{
     Batch, Draft, Node, NodeReader, Reorged, SignedChange, TreeChange, TreeHead, cleared_nodes, flat,
     truncate,
@@ -60,6 +61,7 @@ impl Line<'_> {
 
     /// Appends blocks, as they are stored.
     pub(super) fn append(&self, blocks: &[Bytes], signing: &Signing) -> Result<Planned> {
+        self.check_size(blocks)?;
         let mut batch = Batch::new(self.state.head());
         batch.append_all(blocks);
         let change = batch.finish();
@@ -67,6 +69,20 @@ impl Line<'_> {
             return Err(self.error("the append ends inside the log's prologue"));
         }
         self.plan(change, blocks, signing)
+    }
+
+    /// Fails if no log can be so long.
+    fn check_size(&self, blocks: &[Bytes]) -> Result<()> {
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let (head, more) = (self.state.head(), count(blocks.len()));
+        if head.length().saturating_add(more) >= MAX_LENGTH {
+            return Err(self.error(format!("a log of {} blocks gets no {more} more", head.length())));
+        }
+        let more = blocks.iter().fold(0_u64, |sum, block| sum.saturating_add(count(block.len())));
+        if head.byte_length().saturating_add(more) > MAX_BYTES {
+            return Err(self.error(format!("a log of {} bytes gets no {more} more", head.byte_length())));
+        }
+        Ok(())
     }
 
     /// Cuts the log to a length, on a fork.
@@ -79,11 +95,8 @@ impl Line<'_> {
             let reason = format!("{length} is no truncation: the log has {} blocks", head.length());
             return Err(self.error(reason));
         }
-        let change = truncate(&NodesOf(self.disk), head, length, fork).map_err(|error| match error {
-            // a root of the shorter log went with cleared blocks, or was never fetched
-            Error::Assertion(reason) => self.error(reason),
-            other => other,
-        })?;
+        let change = truncate(&NodesOf(self.disk), head, length, fork)
+            .map_err(|error| self.state.explained(error, self.key, Some(length)))?;
         self.plan(change, &[], signing)
     }
 
@@ -273,7 +286,7 @@ pub(super) fn session_head(state: &State, head: &TreeHead) -> Option<HeadRecord>
 }
 
 /// The stored nodes of a log.
-pub(super) struct NodesOf<'a>(pub(super) &'a CoreStorage);
+pub(crate) struct NodesOf<'a>(pub(crate) &'a CoreStorage);
 
 impl hc_tree::NodeReader for NodesOf<'_> {
     type Error = Error;

@@ -95,12 +95,17 @@ impl Branch {
             ));
         }
         let common = length.min(before.length());
-        let own = head_at(&NodesOf(&self.disk()), &before, common, 0)?;
-        let others = head_at(&NodesOf(&there.disk), there.state.head(), common, 0)?;
+        let own = head_at(&NodesOf(&self.disk()), &before, common, 0)
+            .map_err(|error| self.core().explained(error, Some(common)))?;
+        let others = head_at(&NodesOf(&there.disk), there.state.head(), common, 0)
+            .map_err(|error| target.explained(error, Some(common)))?;
         if own.hash() != others.hash() {
             return refused(format!("the other core's {what} has other blocks among the first {common}"));
         }
-        let fork = before.fork().saturating_add(u64::from(length < before.length()));
+        let fork = match length < before.length() {
+            true => target.next_fork(before.fork(), None)?,
+            false => before.fork(),
+        };
         Ok(Change { before, fork, length })
     }
 
@@ -150,7 +155,8 @@ fn settled(target: &Core, name: &str, place: Place, change: &Change) -> Result<N
             state.take_over(Committed { disk: None, ..committed });
         }
     } else {
-        let head = head_at(&NodesOf(&disk), state.head(), length, change.fork)?;
+        let head = head_at(&NodesOf(&disk), state.head(), length, change.fork)
+            .map_err(|error| target.explained(error, Some(length)))?;
         let (auth, verifier) = (state.auth().clone(), state.verifier().cloned());
         let store = target.0.storage.store();
         disk = store.create_session(&disk, name, session_head(&state, &head).as_ref())?;

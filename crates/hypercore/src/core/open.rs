@@ -21,6 +21,7 @@ use super::state::{State, verifier_of};
 use super::writer::Writer;
 use super::{Core, Hub, Inner};
 use crate::events::Listeners;
+use crate::limits::{MAX_NUMBER, check_number};
 use crate::options::OpenOptions;
 use crate::storage::{Storage, blocking};
 use crate::{Error, Hypercore, Result};
@@ -152,6 +153,7 @@ impl Core {
                 if options.open_only {
                     return Err(Error::StorageEmpty { discovery_key: wanted });
                 }
+                spend(&storage, &old)?;
                 storage.store().purge(&old)?;
                 storage.forget(old.discovery_key())?;
                 create(&storage, name, options)?
@@ -167,9 +169,15 @@ impl Core {
         if !storage.is_read_only() {
             storage.store().migrate_core(&auth.discovery_key)?;
         }
-        if options.overwrite {
+        let anew = fork_to_begin_with(&storage, &disk, &auth, options.overwrite)?;
+        if options.overwrite || anew.is_some() {
             let mut write = disk.write();
-            write.reset();
+            if options.overwrite {
+                write.reset();
+            }
+            if let Some(fork) = anew {
+                write.begin(fork, crate::now_millis());
+            }
             disk.commit(write)?;
         }
         let verifier = verifier_of(auth.key, auth.manifest.as_ref());
@@ -181,7 +189,7 @@ impl Core {
             write.hints(state.hints());
             disk.commit(write)?;
         }
-        let conflict = Self::load_conflict(&disk)?;
+        let conflict = super::Conflict::load(&disk)?;
         let core = Self::assemble(storage, disk, key, discovery_key, state, options, alone);
         *core.0.conflict.write() = conflict;
         if core.0.storage.is_read_only() {
@@ -252,6 +260,45 @@ impl Core {
     }
 }
 
+/// The fork on which a log begins that is signed here, if its key signed another one here before: one that was overwritten now,
+/// or is gone. None if it can be the first one, or is there.
+fn fork_to_begin_with(
+    storage: &Storage,
+    disk: &CoreStorage,
+    auth: &Auth,
+    overwritten: bool,
+) -> Result<Option<u64>> {
+    if storage.is_read_only() || !matches!(auth.key_pair, Some(StoredKeyPair::Full(_))) {
+        return Ok(None);
+    }
+    let head = disk.head()?.filter(|head| head.length > 0 || head.fork > 0);
+    let used = if overwritten { used_fork(storage, disk)? } else { None };
+    let is_empty = overwritten || head.as_ref().is_none_or(|head| head.length == 0);
+    let spent = storage.spent(disk.discovery_key());
+    let spent = spent.filter(|spent| head.as_ref().is_none_or(|head| head.fork <= *spent));
+    let Some(used) = used.max(spent).filter(|_| is_empty) else { return Ok(None) };
+    if used >= MAX_NUMBER {
+        let reason = format!("a log of this key used all forks, up to {used}: it cannot begin anew");
+        return Err(Error::InvalidOperation { reason, discovery_key: *disk.discovery_key() });
+    }
+    Ok(Some(used + 1))
+}
+
+/// The highest fork of a log: as it is stored, or as peers were told before the store was set back.
+fn used_fork(storage: &Storage, disk: &CoreStorage) -> Result<Option<u64>> {
+    let stored = disk.head()?.filter(|head| head.length > 0 || head.fork > 0).map(|head| head.fork);
+    Ok(stored.max(storage.told(disk.discovery_key()).map(|told| told.fork)))
+}
+
+/// Notes the forks of a log that was signed here and goes now.
+pub(super) fn spend(storage: &Storage, disk: &CoreStorage) -> Result<()> {
+    let signed_here = matches!(disk.auth()?.key_pair, Some(StoredKeyPair::Full(_)));
+    match used_fork(storage, disk)? {
+        Some(fork) if signed_here => storage.spend(*disk.discovery_key(), fork),
+        _ => Ok(()),
+    }
+}
+
 /// Makes the core that the options describe.
 fn create(storage: &Storage, name: CoreName, options: &OpenOptions) -> Result<CoreStorage> {
     let key_pair = match (&options.key_pair, options.key.is_some() || options.manifest.is_some()) {
@@ -311,6 +358,9 @@ fn check_overwritable(disk: &CoreStorage, options: &OpenOptions) -> Result<()> {
 }
 
 fn check_manifest(key: &Key, manifest: Option<&Manifest>) -> Result<()> {
+    if let Some(prologue) = manifest.and_then(|manifest| manifest.prologue.as_ref()) {
+        check_number("the prologue's length", prologue.length)?;
+    }
     match manifest {
         Some(manifest) if !manifest.belongs_to(key) => {
             Err(Error::InvalidManifest { discovery_key: Some(key.discovery_key()) })

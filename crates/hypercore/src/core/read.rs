@@ -52,7 +52,7 @@ impl Core {
     pub(crate) fn seek(&self, branch: Option<&Branch>, bytes: u64, padding: u64) -> Result<Seek> {
         self.check_roots()?;
         let (head, disk) = self.head_and_disk(branch);
-        hc_tree::seek(&NodesOf(&disk), &head, bytes, padding)
+        hc_tree::seek(&NodesOf(&disk), &head, bytes, padding).map_err(|error| self.explained(error, None))
     }
 
     /// Bytes of the log before a block.
@@ -62,6 +62,12 @@ impl Core {
             return Ok(head.byte_length());
         }
         hc_tree::byte_offset(&NodesOf(&disk), &head, block.saturating_mul(2))
+            .map_err(|error| self.explained(error, None))
+    }
+
+    /// Says of a gap in the tree what is known of it.
+    pub(super) fn explained(&self, error: Error, length: Option<u64>) -> Error {
+        self.0.state.read().explained(error, self.key(), length)
     }
 
     /// Checks a block against the stored tree, up to a root of the head.

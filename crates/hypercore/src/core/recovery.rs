@@ -5,7 +5,11 @@
 
 use std::time::Duration;
 
+use hc_tree::TreeHead;
+
 use super::Core;
+use super::line::{Planned, Signing};
+use super::state::Committed;
 use crate::{Error, Result};
 
 /// How often the peers are looked at.
@@ -44,6 +48,16 @@ impl Core {
         // where the tree of that length is not stored any more, the log is longer for certain, and signed by the same writer
         Ok(self.has_roots(told.fork, told.length)
             && self.head_at(None, told.length)?.hash() != told.tree_hash)
+    }
+
+    /// Fails if nothing may be signed now: the core is recovering, lost its roots, or has two histories.
+    pub(super) fn check_writable(&self) -> Result<()> {
+        self.check_conflict()?;
+        self.check_roots()?;
+        if self.recovering() == 0 {
+            return Ok(());
+        }
+        Err(Error::Recovering { discovery_key: *self.discovery_key() })
     }
 
     /// Waits until the core is no longer recovering. `timeout` bounds the wait.
@@ -86,6 +100,48 @@ impl Core {
         }
         let core = self.clone();
         crate::storage::blocking(move || core.set_recovering(0)).await
+    }
+
+    /// Ends recovering without having been confirmed by anybody: the log goes on from what is here on a fork above all that are
+    /// known of, so that what it signs contradicts nothing that peers were told.
+    pub(crate) fn recover_alone(&self) -> Result<()> {
+        self.check_conflict()?;
+        let left = self.leave_fork()?;
+        self.set_recovering(0)?;
+        if let Some((length, fork)) = left {
+            // told only now: a head of a core that is recovering is not noted
+            self.writing().truncated(length, fork);
+        }
+        Ok(())
+    }
+
+    /// Goes to the next fork with the log as it is, if it is signed here. Its length and fork then.
+    fn leave_fork(&self) -> Result<Option<(u64, u64)>> {
+        let mut writing = self.writing();
+        let state = self.0.state.read();
+        if state.hints().recovering == 0 || state.lost().is_some() {
+            return Ok(None);
+        }
+        let Some(pair) = state.key_pair().cloned() else { return Ok(None) };
+        let (length, present) = (state.head().length(), state.head().fork());
+        let told = self.0.storage.told(self.discovery_key()).map_or(0, |told| told.fork);
+        let fork = self.next_fork(present.max(told), None)?;
+        let planned = if length > 0 {
+            match self.line(&state).truncate(length, fork, &Signing::Pair(pair)) {
+                // it takes others to sign: then they decide
+                Err(Error::BadArgument(_)) => return Ok(None),
+                planned => planned?,
+            }
+        } else {
+            let timestamp = crate::now_millis();
+            let mut write = self.0.disk.write();
+            write.begin(fork, timestamp);
+            let head = Some((TreeHead::empty(fork), Vec::new()));
+            Planned { write, committed: Committed { head, timestamp, ..Committed::default() } }
+        };
+        drop(state);
+        writing.commit_planned(planned)?;
+        Ok(Some((length, fork)))
     }
 
     /// Notes that the core is recovering since a time, or (0) that it is not.

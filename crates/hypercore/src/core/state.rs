@@ -210,6 +210,11 @@ impl State {
         }
     }
 
+    /// Says of a gap in the tree what is known of it.
+    pub(super) fn explained(&self, error: Error, key: &Key, length: Option<u64>) -> Error {
+        error.in_log(&key.discovery_key(), length, self.key_pair().is_some())
+    }
+
     /// Corrects what the hints say of the blocks that are stored: how many from the start without a hole. Whether there was
     /// anything to correct.
     pub(super) fn mend_hints(&mut self) -> bool {

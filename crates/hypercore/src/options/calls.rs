@@ -27,7 +27,7 @@ impl AppendOptions {
         self
     }
 
-    /// Takes a signature of the log as it is after the append, made elsewhere: that of a quorum.
+    /// Takes a signature of the log as it is after the append, made elsewhere: that of a quorum. A named session takes none.
     #[must_use]
     pub fn signature(mut self, signature: impl Into<Vec<u8>>) -> Self {
         self.signature = Some(signature.into());
@@ -64,7 +64,7 @@ impl TruncateOptions {
         Self::default()
     }
 
-    /// To this fork. It must be higher than the present one for peers to follow.
+    /// To this fork. It has to be above the present one: a log has one history on each fork.
     #[must_use]
     pub const fn fork(mut self, fork: u64) -> Self {
         self.fork = Some(fork);
@@ -78,7 +78,7 @@ impl TruncateOptions {
         self
     }
 
-    /// Takes a signature of the shorter log, made elsewhere.
+    /// Takes a signature of the shorter log, made elsewhere. A named session takes none.
     #[must_use]
     pub fn signature(mut self, signature: impl Into<Vec<u8>>) -> Self {
         self.signature = Some(signature.into());

@@ -26,15 +26,16 @@ impl Hypercore {
         self.within(held.options.timeout.flatten(), self.core().confirmed_by_peers()).await
     }
 
-    /// Ends recovering without asking anybody. If a peer does have blocks that are lost here, the next append makes a
-    /// second history of this log, and every peer that sees both stops trusting it.
+    /// Ends recovering without asking anybody. Blocks that peers have and that are lost here stay lost: a log that is signed here
+    /// goes to a fork above all that peers are known to have been told of, and goes on there from what it still has. If it
+    /// takes others to sign it, the fork stays, and it is for them not to sign a second history.
     ///
     /// # Errors
-    /// [`Error::SessionClosed`], [`Error::Storage`].
+    /// [`Error::Conflict`] if that has to be decided first; [`Error::SessionClosed`], [`Error::Storage`].
     pub async fn recover_unconfirmed(&self) -> Result<()> {
         self.check_open()?;
         let core = self.core().clone();
-        blocking(move || core.set_recovering(0)).await
+        blocking(move || core.recover_alone()).await
     }
 
     /// Whether roots of the log's tree are lost. Its blocks can be read, but nothing can be appended, and peers get nothing.
@@ -110,7 +111,7 @@ impl Hypercore {
     }
 
     /// Closes all sessions of the core, and takes away everything that its store has of it, in one batch. A core opened
-    /// under the same key later begins anew.
+    /// under the same key later begins anew: on a higher fork, if it was signed here.
     ///
     /// # Errors
     /// [`Error::SessionClosed`], [`Error::Storage`].

@@ -10,6 +10,7 @@ use hc_tree::bitfield::BitChange;
 
 use super::Hypercore;
 use crate::download::block_range;
+use crate::limits::MAX_MARKS_AHEAD;
 use crate::storage::blocking;
 use crate::{Error, Result};
 
@@ -37,13 +38,22 @@ impl Hypercore {
     /// Marks blocks.
     ///
     /// # Errors
-    /// [`Error::BadArgument`] if the range has no end; [`Error::SessionClosed`], [`Error::Storage`].
+    /// [`Error::BadArgument`] if the range has no end, or ends more than 2,097,152 blocks behind the log;
+    /// [`Error::SessionClosed`], [`Error::Storage`].
     pub async fn mark(&self, blocks: impl RangeBounds<u64> + Send) -> Result<()> {
         self.check_open()?;
         let range = block_range(&blocks);
         let end = range.end.ok_or_else(|| Error::BadArgument("the range has no end".into()))?;
+        let most = self.length().saturating_add(MAX_MARKS_AHEAD);
+        if end > most {
+            return Err(Error::BadArgument(format!("the range ends at block {end}: marks go up to {most}")));
+        }
+        self.mark_blocks(range.start, end).await
+    }
+
+    pub(super) async fn mark_blocks(&self, start: u64, end: u64) -> Result<()> {
         let core = self.core().clone();
-        blocking(move || core.mark(BitChange { start: range.start, end, set: true })).await
+        blocking(move || core.mark(BitChange { start, end, set: true })).await
     }
 
     /// Takes all marks away.

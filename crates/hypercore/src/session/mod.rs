@@ -57,6 +57,7 @@ use crate::core::{Core, Home, Peer, Status};
 use crate::encoding::ValueEncoding;
 use crate::encryption::Encryption;
 use crate::events::{Events, Feed};
+use crate::limits::check_number;
 use crate::storage::blocking;
 use crate::typed::Encoded;
 use crate::{Error, Result};
@@ -300,9 +301,13 @@ impl Hypercore {
     /// Stores who may sign this log, for a core of which only the key is known. Known already, nothing changes.
     ///
     /// # Errors
-    /// [`Error::InvalidChecksum`] if the manifest does not hash to the key; [`Error::Storage`].
+    /// [`Error::InvalidChecksum`] if the manifest does not hash to the key; [`Error::BadArgument`] if no log can have its
+    /// prologue; [`Error::Storage`].
     pub async fn set_manifest(&self, manifest: Manifest) -> Result<()> {
         self.check_open()?;
+        if let Some(prologue) = &manifest.prologue {
+            check_number("the prologue's length", prologue.length)?;
+        }
         let core = self.core().clone();
         blocking(move || core.set_manifest(manifest)).await
     }

@@ -41,7 +41,7 @@ impl Hypercore {
     /// # Errors
     /// [`Error::Assertion`] if this is no named session, or one of that core already, if the other one is not a session of
     /// its log itself, if the session is encrypted with a key that follows from its core's
-    /// ([`Encryption::Key`](crate::Encryption::Key)), or if a node of a tree that is needed to compare is missing;
+    /// ([`Encryption::Key`](crate::Encryption::Key)); [`Error::TreeGap`] if hashes that are needed to compare are not stored;
     /// [`Error::StorageConflict`] if a session of this name is open at the other core; [`Error::InvalidOperation`] if the other
     /// core does not have these blocks, is shorter, or has a prologue that is longer; [`Error::SessionMoved`] if somebody else
     /// moved it meanwhile; [`Error::SessionClosed`], [`Error::Storage`]. The session is then where it was.

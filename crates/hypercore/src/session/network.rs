@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Hypercore, Lease};
 use crate::core::WantKind;
-use crate::download::{Download, DownloadOptions, block_range};
+use crate::download::{Download, DownloadOptions, block_range, checked};
 use crate::options::UpdateOptions;
 use crate::replication::{OneCore, Replication, ReplicationBuilder, Role};
 use crate::{Error, Result};
@@ -81,7 +81,7 @@ impl Hypercore {
     }
 
     fn downloading(&self, kind: WantKind, end: Option<u64>) -> Download {
-        let fetching = self.held().map(|held| {
+        let fetching = checked(&kind).and_then(|()| self.held()).map(|held| {
             let waiting = self.core().want(kind);
             let lease = held.ongoing.begun(waiting.canceller());
             (waiting, lease)

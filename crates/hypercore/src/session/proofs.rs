@@ -9,6 +9,7 @@ use hc_protocol::wire::Data;
 use hc_tree::{Proof, ProofRequest};
 
 use super::Hypercore;
+use crate::limits::check_number;
 use crate::storage::blocking;
 use crate::{Error, Result};
 
@@ -27,7 +28,8 @@ impl Hypercore {
     /// The hash that the log had at a length. Fetches what is needed to know it.
     ///
     /// # Errors
-    /// As [`get`](Self::get), also if the log is shorter: it may grow; [`Error::Assertion`] if a node of the tree is missing.
+    /// As [`get`](Self::get), also if the log is shorter: it may grow; [`Error::TreeGap`] if hashes of that
+    /// length are not stored.
     pub async fn tree_hash_at(&self, length: u64) -> Result<Hash> {
         let branch = self.held()?.branch.clone();
         self.core().check_roots()?;
@@ -55,8 +57,9 @@ impl Hypercore {
     /// that is not the same for each signer: then it is what the first one signs.
     ///
     /// # Errors
-    /// As [`tree_hash_at`](Self::tree_hash_at).
+    /// As [`tree_hash_at`](Self::tree_hash_at); [`Error::BadArgument`] if no log has this fork.
     pub async fn signable_at(&self, length: u64, fork: u64) -> Result<Vec<u8>> {
+        check_number("fork", fork)?;
         let hash = self.tree_hash_at(length).await?;
         let verifier = self.core().verifier();
         let first =
@@ -73,9 +76,10 @@ impl Hypercore {
     /// How many nodes of the tree are missing here on the way from a block to its root: what a request for the block says.
     ///
     /// # Errors
-    /// [`Error::SessionClosed`], [`Error::Storage`].
+    /// [`Error::BadArgument`] if no log has such a block; [`Error::SessionClosed`], [`Error::Storage`].
     pub async fn missing_nodes(&self, block: u64) -> Result<u64> {
         self.check_open()?;
+        check_number("block", block)?;
         let core = self.core().clone();
         blocking(move || core.missing_nodes(block)).await
     }
@@ -114,11 +118,9 @@ impl Hypercore {
     ///
     /// # Errors
     /// [`Error::InvalidProof`], [`Error::InvalidChecksum`], [`Error::InvalidSignature`] if it does not hold;
-    /// [`Error::Storage`]. Then nothing of it is stored.
+    /// [`Error::BadArgument`] if no log has its fork; [`Error::Storage`]. Then nothing of it is stored.
     pub async fn apply_proof(&self, proof: Proof) -> Result<bool> {
-        self.check_open()?;
-        let core = self.core().clone();
-        blocking(move || Ok(core.apply_proofs(vec![proof])? > 0)).await
+        Ok(self.apply_proofs(vec![proof]).await? > 0)
     }
 
     /// As [`apply_proof`](Self::apply_proof) for several, stored in one batch, all or none. How many could be used.
@@ -127,6 +129,10 @@ impl Hypercore {
     /// As [`apply_proof`](Self::apply_proof).
     pub async fn apply_proofs(&self, proofs: Vec<Proof>) -> Result<usize> {
         self.check_open()?;
+        // indices and lengths are checked with the tree
+        for proof in &proofs {
+            check_number("the proof's fork", proof.fork)?;
+        }
         let core = self.core().clone();
         blocking(move || core.apply_proofs(proofs)).await
     }

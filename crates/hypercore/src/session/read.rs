@@ -10,13 +10,11 @@ use super::Hypercore;
 use super::held::Held;
 use crate::core::Core;
 use crate::download::block_range;
+use crate::limits::{MAX_NUMBER, check_number};
 use crate::options::{GetOptions, SeekOptions};
 use crate::storage::blocking;
 use crate::streams::{ByteStream, ReadStream};
 use crate::{Error, Result};
-
-/// The highest index that a block can have.
-const MAX_INDEX: u64 = (1 << 53) - 1;
 
 impl Hypercore {
     /// Reads a block: from here, else from peers, for as long as the session's timeout allows.
@@ -36,14 +34,12 @@ impl Hypercore {
     /// As [`get`](Self::get), without [`Error::BlockNotAvailable`].
     pub async fn get_with(&self, index: u64, options: GetOptions) -> Result<Option<Bytes>> {
         let held = self.held()?;
-        if index > MAX_INDEX {
-            return Err(Error::BadArgument(format!("no log has a block {index}")));
-        }
+        check_number("block", index)?;
         if let Some(call) = &held.options.on_seq {
             call(index);
         }
         if held.is_marking() {
-            self.mark(index..=index).await?;
+            self.mark_blocks(index, index.saturating_add(1)).await?;
         }
         let Some(block) = self.stored_or_fetched(&held, index, options).await? else { return Ok(None) };
         if options.raw {
@@ -161,7 +157,7 @@ impl Hypercore {
     /// # Errors
     /// [`Error::SessionClosed`].
     pub async fn has(&self, index: u64) -> Result<bool> {
-        if index > MAX_INDEX {
+        if index > MAX_NUMBER {
             return self.check_open().map(|()| false);
         }
         self.has_range(index..index.saturating_add(1)).await

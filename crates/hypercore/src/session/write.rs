@@ -8,6 +8,7 @@ use super::held::Held;
 use super::{Appended, Hypercore};
 use crate::core::{Blocks, CommitTerms, Kind, Signer};
 use crate::download::block_range;
+use crate::limits::check_number;
 use crate::options::{AppendOptions, CommitOptions, TruncateOptions};
 use crate::storage::blocking;
 use crate::streams::WriteStream;
@@ -63,7 +64,8 @@ impl Hypercore {
         encryption.check(self.key())?;
         let cipher = encryption.cipher(self.key(), self.core().is_compat());
         let expected = options.expected_length.map(|length| (length, None));
-        let asked = Blocks { blocks, signer, cipher, max_length: options.max_length, expected };
+        let encrypted = encryption.chosen().is_some();
+        let asked = Blocks { blocks, signer, cipher, encrypted, max_length: options.max_length, expected };
         match encryption.provider() {
             Some(provider) if !asked.blocks.is_empty() => {
                 self.append_provided(&held, asked, &*provider).await
@@ -103,6 +105,7 @@ impl Hypercore {
                 blocks,
                 signer: asked.signer.clone(),
                 cipher: None,
+                encrypted: true,
                 max_length: asked.max_length,
                 expected: Some((status.length, Some(status.fork))),
             };
@@ -123,8 +126,20 @@ impl Hypercore {
         Ok(Appended { byte_length: appended.byte_length.saturating_sub(padding), ..appended })
     }
 
-    /// Who vouches for a change of this session. A draft, which is none of the log itself yet, is signed only if a key pair is
-    /// given for it.
+    /// Who vouches for a commit. What the log has already needs nobody who signs it.
+    fn commit_signer(&self, held: &Held, pair: Option<KeyPair>, given: Option<Vec<u8>>) -> Result<Signer> {
+        match self.signer(held, pair, given, false) {
+            Err(Error::SessionNotWritable { .. }) if self.may_write(held) => Ok(Signer::Nobody),
+            signer => signer,
+        }
+    }
+
+    /// Whether the session is one that changes, if there is somebody to sign.
+    fn may_write(&self, held: &Held) -> bool {
+        held.options.writable.unwrap_or(true) && !held.is_snapshot()
+    }
+
+    /// Who vouches for a change of this session.
     fn signer(
         &self,
         held: &Held,
@@ -133,16 +148,18 @@ impl Hypercore {
         draft: bool,
     ) -> Result<Signer> {
         let refused = Error::SessionNotWritable { discovery_key: *self.discovery_key() };
-        if !held.options.writable.unwrap_or(true) || held.is_snapshot() {
+        if !self.may_write(held) {
             return Err(refused);
         }
-        if let Some(signature) = given {
-            return Ok(Signer::Given(signature));
-        }
-        match pair.or_else(|| if draft { None } else { self.session.key_pair(held) }) {
-            Some(pair) => Ok(Signer::Pair(pair)),
-            None if draft => Ok(Signer::Nobody),
-            None => Err(refused),
+        // a head that is not the log's is not signed: the commit signs
+        match (given, pair) {
+            (Some(_), _) if draft => {
+                let reason = "a named session takes no signature: its commit does";
+                Err(Error::BadArgument(reason.into()))
+            }
+            _ if draft => Ok(Signer::Nobody),
+            (Some(signature), _) => Ok(Signer::Given(signature)),
+            (None, pair) => pair.or_else(|| self.session.key_pair(held)).map(Signer::Pair).ok_or(refused),
         }
     }
 
@@ -155,7 +172,8 @@ impl Hypercore {
     ///
     /// # Errors
     /// [`Error::SessionNotWritable`]; [`Error::InvalidOperation`] if the log is shorter, or if the cut breaks its prologue;
-    /// [`Error::SessionClosed`], [`Error::Storage`]. The log is then as it was.
+    /// [`Error::TreeGap`] if hashes of that length went with cleared blocks, which they do only where no block on either side
+    /// of it is stored; [`Error::SessionClosed`], [`Error::Storage`]. The log is then as it was.
     pub async fn truncate(&self, length: u64) -> Result<()> {
         self.truncate_with(length, TruncateOptions::new()).await
     }
@@ -163,12 +181,12 @@ impl Hypercore {
     /// As [`truncate`](Self::truncate), on terms of one's own.
     ///
     /// # Errors
-    /// As [`truncate`](Self::truncate), and [`Error::InvalidSignature`].
+    /// As [`truncate`](Self::truncate); [`Error::BadArgument`] for a fork above 2^53 - 1, and [`Error::InvalidOperation`]
+    /// for one that is not above the log's, or if the log is on the highest fork already; [`Error::InvalidSignature`].
     pub async fn truncate_with(&self, length: u64, options: TruncateOptions) -> Result<()> {
         let held = self.held()?;
-        // as Node: also a named session is signed when it is cut, if there is a key pair to do it with
-        let pair = options.key_pair.or_else(|| self.session.key_pair(&held));
-        let signer = self.signer(&held, pair, options.signature, held.draft().is_some())?;
+        options.fork.map_or(Ok(()), |fork| check_number("fork", fork))?;
+        let signer = self.signer(&held, options.key_pair, options.signature, held.draft().is_some())?;
         let fork = options.fork;
         match held.branch.clone() {
             Some(branch) => blocking(move || branch.truncate(length, fork, &signer)).await,
@@ -228,7 +246,8 @@ impl Hypercore {
     ///
     /// # Errors
     /// [`Error::Assertion`] if it is not a named session of this core, or if this is not a session of the log itself;
-    /// [`Error::InvalidOperation`] if the session is shorter; [`Error::InvalidSignature`]; [`Error::SessionNotWritable`],
+    /// [`Error::InvalidOperation`] if the session is shorter, or if its blocks are encrypted for a fork that the log has left:
+    /// nonces could be used twice; [`Error::InvalidSignature`]; [`Error::SessionNotWritable`],
     /// [`Error::SessionClosed`], [`Error::Storage`].
     pub async fn commit_with(&self, session: &Self, options: CommitOptions) -> Result<Option<Appended>> {
         let (held, given) = (self.held()?, session.held()?);
@@ -237,10 +256,12 @@ impl Hypercore {
         }
         let source = given.draft().cloned();
         let source = source.ok_or_else(|| Error::Assertion("only named sessions can be committed".into()))?;
-        // what the log has already needs nobody who signs it
-        let pair = options.key_pair.or_else(|| self.session.key_pair(&held));
-        let signer = self.signer(&held, pair, options.signature, true)?;
-        let terms = CommitTerms { length: options.length, tree_length: options.tree_length, signer };
+        let signer = self.commit_signer(&held, options.key_pair, options.signature)?;
+        let (length, tree_length) = (options.length, options.tree_length);
+        let encryption = given.encrypts().or_else(|| held.encrypts());
+        let encrypted = encryption.is_some();
+        let cipher = encryption.and_then(|with| with.cipher(self.key(), self.core().is_compat()));
+        let terms = CommitTerms { length, tree_length, signer, encrypted, cipher };
         let (core, target) = (self.core().clone(), held.branch.clone());
         let committed = match target {
             None => {
@@ -265,8 +286,8 @@ impl Hypercore {
     /// Drops what a named session has of its own, which then is the first blocks of the log.
     ///
     /// # Errors
-    /// [`Error::Assertion`] if this is no named session; [`Error::InvalidOperation`] if the log is shorter, or if the tree
-    /// of that length is not stored here; [`Error::Storage`].
+    /// [`Error::Assertion`] if this is no named session; [`Error::InvalidOperation`] if the log is shorter;
+    /// [`Error::TreeGap`] if the tree of that length is not stored here; [`Error::Storage`].
     pub async fn catch_up(&self, length: u64) -> Result<()> {
         let branch = self.held()?.draft().cloned();
         let branch = branch.ok_or_else(|| Error::Assertion("only named sessions can catch up".into()))?;

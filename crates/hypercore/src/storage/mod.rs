@@ -2,17 +2,20 @@
 //!
 //! Many cores share one [`Storage`]; a [`Hypercore`](crate::Hypercore) that is opened by directory has one to itself.
 
+mod evidence;
 #[cfg_attr(
     not(any(feature = "rocksdb", test)),
     expect(dead_code, reason = "only a store that is a directory has a witness")
 )]
 mod witness;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use hc_crypto::{DiscoveryKey, Key};
 pub use hc_storage::audit;
 use hc_storage::{Kv, MemKv, Store};
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 pub(crate) use witness::Told;
@@ -32,6 +35,8 @@ pub struct Storage {
     syncing: tokio::sync::Mutex<()>,
     /// What peers were told, of a store in a directory.
     witness: Option<Witness>,
+    /// The highest forks of logs that are gone, of a store that has no witness.
+    spent: Mutex<BTreeMap<DiscoveryKey, u64>>,
     /// Whether the directory was taken over from another place: then nothing in it is sure to be the newest.
     adopted: bool,
     groups: broadcast::Sender<GroupUpdate>,
@@ -98,11 +103,12 @@ impl Storage {
                 return Ok(Arc::new(Self::with(Arc::new(RocksKv::follow(&dir)?), options, false)?));
             }
             if options.read_only {
-                return Ok(Arc::new(Self::with(Arc::new(RocksKv::open_read_only(&dir)?), options, false)?));
+                let storage = Self::with(Arc::new(RocksKv::open_read_only(&dir)?), options, false)?;
+                return Ok(Arc::new(Self { witness: Some(Witness::open(&dir, true)?), ..storage }));
             }
             let engine = if options.adopt { RocksKv::adopt(&dir)? } else { RocksKv::open(&dir)? };
             let storage = Self::with(Arc::new(engine), options, false)?;
-            Ok(Arc::new(Self { witness: Some(Witness::open(&dir)?), ..storage }))
+            Ok(Arc::new(Self { witness: Some(Witness::open(&dir, false)?), ..storage }))
         })
         .await
     }
@@ -123,6 +129,7 @@ impl Storage {
             volatile,
             syncing: tokio::sync::Mutex::new(()),
             witness: None,
+            spent: Mutex::default(),
             adopted: options.adopt,
             groups: broadcast::Sender::new(EVENT_BACKLOG),
         })
@@ -138,6 +145,25 @@ impl Storage {
     /// What peers were told of a core.
     pub(crate) fn told(&self, core: &DiscoveryKey) -> Option<Told> {
         self.witness.as_ref()?.told(core)
+    }
+
+    /// Notes the highest fork of a log that goes: what its key signs in this store from now on is on a higher one.
+    pub(crate) fn spend(&self, core: DiscoveryKey, fork: u64) -> Result<()> {
+        if let Some(witness) = &self.witness {
+            return Ok(witness.spend(core, fork)?);
+        }
+        let mut spent = self.spent.lock();
+        let highest = spent.entry(core).or_insert(fork);
+        *highest = fork.max(*highest);
+        Ok(())
+    }
+
+    /// The highest fork of a log with this key that is gone.
+    pub(crate) fn spent(&self, core: &DiscoveryKey) -> Option<u64> {
+        match &self.witness {
+            Some(witness) => witness.spent(core),
+            None => self.spent.lock().get(core).copied(),
+        }
     }
 
     pub(crate) fn forget(&self, core: &DiscoveryKey) -> Result<()> {
@@ -197,13 +223,19 @@ impl Storage {
         blocking(move || Ok(storage.store.kv().resume()?)).await
     }
 
-    /// Looks at everything in the store, or at one core of it, and writes nothing; see [`audit`](mod@audit).
+    /// Looks at everything in the store, or at one core of it, and writes nothing; see [`audit`](mod@audit). Evidence that a
+    /// log has two histories is a finding too.
     ///
     /// # Errors
     /// [`Error::Storage`] if the store cannot be read at all.
     pub async fn audit(self: &Arc<Self>, only: Option<DiscoveryKey>) -> Result<audit::Report> {
         let storage = Arc::clone(self);
-        blocking(move || Ok(audit::audit(&storage.store, only.as_ref())?)).await
+        blocking(move || {
+            let mut report = audit::audit(&storage.store, only.as_ref())?;
+            evidence::look(&storage, only.as_ref(), &mut report)?;
+            Ok(report)
+        })
+        .await
     }
 
     /// Writes the repairs of an audit that was just made. No core of the store may be open.

@@ -14,6 +14,9 @@
 //! | tree hash | 64 hexadecimal digits |
 //! | check | the first 8 hexadecimal digits of the BLAKE2b of what is before it |
 //!
+//! It also outlives logs: a line `spent`, discovery key, fork, check says that a log was taken away that had used the forks up to
+//! this one. If the same key signs a log in this store again, it is on a higher fork.
+//!
 //! A line that is torn or was altered is left out: then less is known, and nothing is made up. Lines are appended and
 //! brought to the device before the head is told; when most lines are outdated the file is written anew beside itself and
 //! put in its place.
@@ -32,6 +35,8 @@ use parking_lot::Mutex;
 type Result<T> = std::result::Result<T, StorageError>;
 
 const FILE: &str = "WITNESS";
+/// What a line begins with that is about a log which is gone.
+const SPENT: &str = "spent";
 /// Lines that may be outdated before the file is written anew, beside as many as there are cores.
 const SPARE_LINES: usize = 4096;
 
@@ -47,12 +52,16 @@ pub(crate) struct Told {
 #[derive(Debug)]
 pub(crate) struct Witness {
     path: PathBuf,
+    /// Whether nothing is ever written.
+    read_only: bool,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     told: BTreeMap<DiscoveryKey, Told>,
+    /// The highest forks of logs that are gone.
+    spent: BTreeMap<DiscoveryKey, u64>,
     /// What is to be written with the next sync.
     pending: BTreeMap<DiscoveryKey, Told>,
     lines: usize,
@@ -70,7 +79,7 @@ impl State {
 
 impl Witness {
     /// Reads the witness of a directory. None yet is an empty one.
-    pub(crate) fn open(dir: &Path) -> Result<Self> {
+    pub(crate) fn open(dir: &Path, read_only: bool) -> Result<Self> {
         let path = dir.join(FILE);
         let text = match std::fs::read(&path) {
             Ok(text) => text,
@@ -79,12 +88,18 @@ impl Witness {
         };
         let text = String::from_utf8_lossy(&text);
         let mut state = State { lines: text.lines().count(), ..State::default() };
-        state.told.extend(text.lines().filter_map(parse));
+        for line in text.lines() {
+            match parse(line) {
+                Some((core, Line::Told(told))) => drop(state.told.insert(core, told)),
+                Some((core, Line::Spent(fork))) => drop(state.spent.insert(core, fork)),
+                None => {}
+            }
+        }
         // behind a torn line the next one would be unreadable too
         if !text.is_empty() && !text.ends_with('\n') {
             state.lines = usize::MAX;
         }
-        Ok(Self { path, state: Mutex::new(state) })
+        Ok(Self { path, read_only, state: Mutex::new(state) })
     }
 
     /// What peers were told of a core.
@@ -95,7 +110,7 @@ impl Witness {
     /// Notes what peers are about to be told.
     pub(crate) fn note(&self, core: DiscoveryKey, told: Told) {
         let mut state = self.state.lock();
-        if state.told.get(&core) != Some(&told) {
+        if state.told.get(&core) != Some(&told) && !self.read_only {
             state.pending.insert(core, told);
         }
     }
@@ -117,8 +132,32 @@ impl Witness {
         if state.told.remove(core).is_none() {
             return Ok(());
         }
-        let told = state.told.clone();
-        self.rewrite(&mut state, &told)
+        self.rewrite(&mut state)
+    }
+
+    /// The highest fork of a log that is gone, if this core had one.
+    pub(crate) fn spent(&self, core: &DiscoveryKey) -> Option<u64> {
+        self.state.lock().spent.get(core).copied()
+    }
+
+    /// Notes the highest fork of a log that goes, and brings it to the device.
+    pub(crate) fn spend(&self, core: DiscoveryKey, fork: u64) -> Result<()> {
+        let mut state = self.state.lock();
+        if state.spent.get(&core).is_some_and(|spent| *spent >= fork) {
+            return Ok(());
+        }
+        let mut text = String::new();
+        put_line(&mut text, &core, &Line::Spent(fork));
+        let before = state.spent.insert(core, fork);
+        let written = self.append(&mut state, &text, 1);
+        if written.is_err() {
+            // what is not on the device is not known of
+            match before {
+                Some(before) => state.spent.insert(core, before),
+                None => state.spent.remove(&core),
+            };
+        }
+        written
     }
 
     /// Writes notes, and brings them to the device. If that fails they wait for the next sync.
@@ -127,10 +166,15 @@ impl Witness {
             return Ok(());
         }
         let mut state = self.state.lock();
-        let written = self.write_lines(&mut state, &notes);
-        match &written {
-            Ok(()) => state.told.extend(notes),
-            Err(_) => state.put_back(notes),
+        let mut text = String::new();
+        for (core, told) in &notes {
+            put_line(&mut text, core, &Line::Told(*told));
+        }
+        let count = notes.len();
+        state.told.extend(notes.iter().map(|(core, told)| (*core, *told)));
+        let written = self.append(&mut state, &text, count);
+        if written.is_err() {
+            state.put_back(notes);
         }
         written
     }
@@ -140,18 +184,14 @@ impl Witness {
         self.state.lock().put_back(notes);
     }
 
-    fn write_lines(&self, state: &mut State, notes: &BTreeMap<DiscoveryKey, Told>) -> Result<()> {
-        let count = notes.len();
-        if state.lines.saturating_add(count) > state.told.len().saturating_add(SPARE_LINES) {
-            let mut all = state.told.clone();
-            all.extend(notes.iter().map(|(core, told)| (*core, *told)));
-            return self.rewrite(state, &all);
-        }
-        let mut text = String::new();
-        for (core, told) in notes {
-            line(&mut text, core, told);
+    fn append(&self, state: &mut State, text: &str, count: usize) -> Result<()> {
+        let known = state.told.len().saturating_add(state.spent.len());
+        if state.lines.saturating_add(count) > known.saturating_add(SPARE_LINES) {
+            return self.rewrite(state);
         }
         let failed = |error| StorageError::io("writing the witness", error);
+        // after a failure the file may end in a torn line: it is written anew then
+        let lines = std::mem::replace(&mut state.lines, usize::MAX);
         let mut file = match state.file.take() {
             Some(file) => file,
             None => {
@@ -161,8 +201,6 @@ impl Witness {
                 file
             }
         };
-        // after a failure the file may end in a torn line: it is written anew then
-        let lines = std::mem::replace(&mut state.lines, usize::MAX);
         file.write_all(text.as_bytes()).map_err(failed)?;
         file.sync_data().map_err(failed)?;
         state.file = Some(file);
@@ -170,12 +208,14 @@ impl Witness {
         Ok(())
     }
 
-    /// Writes the file anew, with these lines alone.
-    fn rewrite(&self, state: &mut State, all: &BTreeMap<DiscoveryKey, Told>) -> Result<()> {
+    fn rewrite(&self, state: &mut State) -> Result<()> {
         let failed = |error| StorageError::io("writing the witness", error);
         let mut text = String::new();
-        for (core, told) in all {
-            line(&mut text, core, told);
+        for (core, fork) in &state.spent {
+            put_line(&mut text, core, &Line::Spent(*fork));
+        }
+        for (core, told) in &state.told {
+            put_line(&mut text, core, &Line::Told(*told));
         }
         let beside = self.path.with_extension("new");
         let mut options = OpenOptions::new();
@@ -185,7 +225,7 @@ impl Witness {
         file.sync_all().map_err(failed)?;
         std::fs::rename(&beside, &self.path).map_err(failed)?;
         state.file = None;
-        state.lines = all.len();
+        state.lines = state.told.len().saturating_add(state.spent.len());
         self.sync_folder()
     }
 
@@ -198,9 +238,17 @@ impl Witness {
     }
 }
 
-fn line(text: &mut String, core: &DiscoveryKey, told: &Told) {
-    let Told { fork, length, tree_hash } = told;
-    let body = format!("{core} {fork} {length} {tree_hash}");
+/// What a line says of a core.
+enum Line {
+    Told(Told),
+    Spent(u64),
+}
+
+fn put_line(text: &mut String, core: &DiscoveryKey, line: &Line) {
+    let body = match line {
+        Line::Told(Told { fork, length, tree_hash }) => format!("{core} {fork} {length} {tree_hash}"),
+        Line::Spent(fork) => format!("{SPENT} {core} {fork}"),
+    };
     // writing into a string cannot fail
     let _ = writeln!(text, "{body} {}", check(&body));
 }
@@ -211,16 +259,20 @@ fn check(body: &str) -> String {
     digits
 }
 
-fn parse(line: &str) -> Option<(DiscoveryKey, Told)> {
+fn parse(line: &str) -> Option<(DiscoveryKey, Line)> {
     let (body, said) = line.rsplit_once(' ')?;
     if check(body) != said {
         return None;
+    }
+    if let Some(spent) = body.strip_prefix(SPENT) {
+        let (core, fork) = spent.trim_start().split_once(' ')?;
+        return Some((DiscoveryKey::from(digits(core)?), Line::Spent(fork.parse().ok()?)));
     }
     let mut parts = body.split(' ');
     let core = DiscoveryKey::from(digits(parts.next()?)?);
     let (fork, length) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     let tree_hash = Hash::from(digits(parts.next()?)?);
-    Some((core, Told { fork, length, tree_hash }))
+    Some((core, Line::Told(Told { fork, length, tree_hash })))
 }
 
 fn digits(text: &str) -> Option<[u8; 32]> {
@@ -246,7 +298,7 @@ mod tests {
     fn m8_what_was_written_is_read_again_and_a_torn_line_costs_only_itself() {
         let dir = tempfile::tempdir().unwrap();
         let (one, other) = (DiscoveryKey::from([1; 32]), DiscoveryKey::from([2; 32]));
-        let witness = Witness::open(dir.path()).unwrap();
+        let witness = Witness::open(dir.path(), false).unwrap();
         for (core, length) in [(one, 1), (other, 5), (one, 9)] {
             witness.note(core, told(length));
             witness.write(witness.take()).unwrap();
@@ -254,7 +306,7 @@ mod tests {
         let text = std::fs::read_to_string(dir.path().join(FILE)).unwrap();
         let reread = |text: &str| {
             std::fs::write(dir.path().join(FILE), text).unwrap();
-            let witness = Witness::open(dir.path()).unwrap();
+            let witness = Witness::open(dir.path(), false).unwrap();
             (witness.told(&one), witness.told(&other), witness)
         };
         let (first, second, _) = reread(&text);
@@ -266,16 +318,36 @@ mod tests {
             assert_eq!(second, Some(told(5)));
             witness.note(other, told(6));
             witness.write(witness.take()).unwrap();
-            assert_eq!(Witness::open(dir.path()).unwrap().told(&other), Some(told(6)), "{cut}");
+            assert_eq!(Witness::open(dir.path(), false).unwrap().told(&other), Some(told(6)), "{cut}");
         }
         witness.forget(&one).unwrap();
-        assert_eq!(Witness::open(dir.path()).unwrap().told(&one), None);
+        assert_eq!(Witness::open(dir.path(), false).unwrap().told(&one), None);
+    }
+
+    #[test]
+    fn forks_of_logs_that_are_gone_stay_known_and_only_rise() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) = (DiscoveryKey::from([1; 32]), DiscoveryKey::from([2; 32]));
+        let witness = Witness::open(dir.path(), false).unwrap();
+        witness.note(other, told(5));
+        witness.write(witness.take()).unwrap();
+        for (fork, known) in [(3, 3), (2, 3), (7, 7)] {
+            witness.spend(one, fork).unwrap();
+            assert_eq!(witness.spent(&one), Some(known));
+            assert_eq!(Witness::open(dir.path(), false).unwrap().spent(&one), Some(known));
+        }
+        // the file is written anew with what both kinds of lines say
+        witness.forget(&other).unwrap();
+        let again = Witness::open(dir.path(), true).unwrap();
+        assert_eq!((again.spent(&one), again.spent(&other), again.told(&other)), (Some(7), None, None));
+        again.note(one, told(1));
+        assert!(!again.has_notes(), "what is only read is not written");
     }
 
     #[test]
     fn a_file_with_many_outdated_lines_is_written_anew() {
         let dir = tempfile::tempdir().unwrap();
-        let witness = Witness::open(dir.path()).unwrap();
+        let witness = Witness::open(dir.path(), false).unwrap();
         let core = DiscoveryKey::from([1; 32]);
         for length in 0..SPARE_LINES as u64 + 10 {
             // without waiting for the device each time
@@ -286,6 +358,6 @@ mod tests {
             }
         }
         assert!(std::fs::read_to_string(dir.path().join(FILE)).unwrap().lines().count() < 20);
-        assert_eq!(Witness::open(dir.path()).unwrap().told(&core), Some(told(SPARE_LINES as u64 + 9)));
+        assert_eq!(Witness::open(dir.path(), false).unwrap().told(&core), Some(told(SPARE_LINES as u64 + 9)));
     }
 }
