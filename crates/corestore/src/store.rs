@@ -202,7 +202,7 @@ impl Corestore {
     ///
     /// What cannot be is refused: another core than the target, `compat`, since a store makes no cores of version 10, another
     /// durability than the store's, options of replication other than those the core is open with, and to overwrite a core
-    /// that is open, or that was written here.
+    /// that is open.
     ///
     /// # Errors
     /// As [`get`](Self::get); [`Error::BadArgument`] and [`Error::StorageConflict`] for options that cannot be, also if the

@@ -189,14 +189,20 @@ async fn options_of_a_store_count_or_are_refused() {
 }
 
 #[tokio::test]
-async fn overwriting_what_was_written_here_or_is_open_is_refused() {
+async fn overwriting_begins_on_the_next_fork_and_is_refused_where_the_core_is_open() {
     for place in places().await {
+        let (state, by) = (place.state, place.by);
         let opened = place.opened(OpenOptions::new().overwrite(true)).await;
-        let expected = if place.state == State::New { "ok" } else { "STORAGE_CONFLICT" };
-        assert_eq!(code(opened), expected, "{:?} {:?}", place.state, place.by);
-        if place.state != State::New {
-            assert_eq!(place.opened(OpenOptions::new()).await.unwrap().length(), 3);
-        }
+        let expected = if state == State::Open { "STORAGE_CONFLICT" } else { "ok" };
+        assert_eq!(code(opened), expected, "{state:?} {by:?}");
+        let core = place.opened(OpenOptions::new()).await.unwrap();
+        let (length, fork) = match state {
+            State::New => (0, 0),
+            // its key signed the log that was there
+            State::Stored => (0, 1),
+            State::Open => (3, 0),
+        };
+        assert_eq!((core.length(), core.fork()), (length, fork), "{state:?} {by:?}");
     }
 }
 

@@ -107,7 +107,9 @@ async fn c1_a_session_in_an_atom_that_went_back_can_be_cut_further() {
     let atom = core.atom();
     let inside = core.session(SessionOptions::new().atom(&atom).checkout(7)).await.unwrap();
     assert_eq!(inside.length(), 7);
-    inside.truncate_with(5, TruncateOptions::new().fork(inside.fork())).await.unwrap();
+    let present = TruncateOptions::new().fork(inside.fork());
+    assert_eq!(inside.truncate_with(5, present).await.unwrap_err().code(), "INVALID_OPERATION");
+    inside.truncate(5).await.unwrap();
     assert_eq!(inside.length(), 5);
     inside.append("hello").await.unwrap();
     assert_eq!(texts(&inside).await, ["0", "1", "2", "3", "4", "hello"]);

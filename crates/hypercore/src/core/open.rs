@@ -162,9 +162,6 @@ impl Core {
             None if options.open_only => return Err(Error::StorageEmpty { discovery_key: wanted }),
             None => create(&storage, name, options)?,
         };
-        if options.overwrite && !alone {
-            check_overwritable(&disk, options)?;
-        }
         let auth = agree(&disk, options)?;
         if !storage.is_read_only() {
             storage.store().migrate_core(&auth.discovery_key)?;
@@ -342,19 +339,6 @@ fn check_durability(storage: &Storage, options: &OpenOptions) -> Result<()> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// Fails if the core can be written here and was: under the same key it would begin a second history.
-fn check_overwritable(disk: &CoreStorage, options: &OpenOptions) -> Result<()> {
-    let auth = disk.auth()?;
-    let manifest = auth.manifest.as_ref().or(options.manifest.as_ref());
-    let writable = matches!(auth.key_pair, Some(StoredKeyPair::Full(_)))
-        || options.key_pair.as_ref().is_some_and(|pair| signs(pair, manifest));
-    if !writable || disk.head()?.is_none() {
-        return Ok(());
-    }
-    let reason = "a log of one's own can be cut or purged, not overwritten: peers may have what was signed";
-    Err(Error::StorageConflict { reason, discovery_key: Some(auth.discovery_key) })
 }
 
 fn check_manifest(key: &Key, manifest: Option<&Manifest>) -> Result<()> {

@@ -321,13 +321,19 @@ impl Storage {
         blocking(move || storage.sync_now()).await
     }
 
-    /// Closes the engine: its directory is free for another process. Everything after it fails.
+    /// Closes the engine: its directory is free for another process. Everything after it fails. What was noted of heads that
+    /// peers were to be told is brought to the device first.
     ///
     /// # Errors
     /// [`Error::Storage`] if the engine could not be closed cleanly.
     pub async fn close(self: &Arc<Self>) -> Result<()> {
         let storage = Arc::clone(self);
-        blocking(move || Ok(storage.store.close()?)).await
+        blocking(move || {
+            let noted = if storage.has_notes() { storage.sync_now() } else { Ok(()) };
+            storage.store.close()?;
+            noted
+        })
+        .await
     }
 }
 
