@@ -9,6 +9,7 @@ use bytes::Bytes;
 use common::{filled, in_store, named, new_in, texts};
 use futures_util::future::BoxFuture;
 use hc_crypto::Verifier;
+use hypercore::core::{Core, CoreName};
 use hypercore::storage::audit::{Fault, Report};
 use hypercore::storage::{Storage, StorageOptions};
 use hypercore::{
@@ -132,9 +133,7 @@ async fn regression_a_prologue_that_no_log_can_have_is_refused() {
     let storage = Storage::memory().unwrap();
     let before = storage.store().dump().unwrap();
     let options = OpenOptions::new().manifest(manifest.clone()).key_pair(pair);
-    let opened = hypercore::core::Core::open(&storage, hypercore::core::CoreName::default(), options)
-        .await
-        .unwrap_err();
+    let opened = Core::open(&storage, CoreName::default(), options).await.unwrap_err();
     is_bad(&opened, "prologue");
     assert_eq!(storage.store().dump().unwrap(), before);
     let copy = in_store(&storage, OpenOptions::new().key(manifest.key())).await;
@@ -506,7 +505,8 @@ async fn an_audit_finds_two_histories_in_what_a_core_keeps_and_in_what_peers_wer
         };
         (finding.core, fork, length, one, other)
     };
-    let dk = Some(*core.discovery_key());
+    let discovery_key = *core.discovery_key();
+    let dk = Some(discovery_key);
     assert_eq!(found(storage.audit(None).await.unwrap()), (dk, 0, 2, ours, theirs));
     core.resolve_conflict().await.unwrap();
     is_whole(&storage).await;
@@ -516,7 +516,7 @@ async fn an_audit_finds_two_histories_in_what_a_core_keeps_and_in_what_peers_wer
 
     // what a line of the witness says, with the check at its end
     let told = |length: u64, hash: &Hash| {
-        let body = format!("{} 0 {length} {hash}", dk.unwrap());
+        let body = format!("{discovery_key} 0 {length} {hash}");
         let check = hc_crypto::hash::blake2b(&[body.as_bytes()]).to_string();
         std::fs::write(dir.path().join("WITNESS"), format!("{body} {}\n", &check[..8])).unwrap();
     };
@@ -556,4 +556,28 @@ async fn h9_regression_a_draft_that_was_encrypted_for_a_fork_that_is_left_is_not
     draft.append("a secret of the draft").await.unwrap();
     assert_eq!(core.commit(&draft).await.unwrap().unwrap().length, 2);
     assert_eq!(core.get(1).await.unwrap(), "a secret of the draft");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn regression_a_core_that_is_opened_twice_in_a_store_is_one_core() {
+    let storage = Storage::memory().unwrap();
+    let opened = (in_store(&storage, own(1)), in_store(&storage, own(1)));
+    let (core, again) = tokio::join!(opened.0, opened.1);
+    core.append("0").await.unwrap();
+    again.append("1").await.unwrap();
+    core.append("2").await.unwrap();
+    assert_eq!(texts(&again).await.concat(), "012");
+    is_whole(&storage).await;
+    let before = storage.store().dump().unwrap();
+    let anew = Core::open(&storage, CoreName::default(), own(1).overwrite(true)).await.unwrap_err();
+    assert!(matches!(anew, Error::StorageConflict { .. }), "{anew:?}");
+    assert_eq!(storage.store().dump().unwrap(), before);
+    // once it is closed, or nobody holds it, it is opened from what is stored
+    core.core().shut();
+    let third = in_store(&storage, own(1)).await;
+    assert!(core.is_closed() && again.is_closed() && !third.is_closed());
+    third.append("3").await.unwrap();
+    drop(third);
+    assert_eq!(texts(&in_store(&storage, own(1).overwrite(false)).await).await.concat(), "0123");
+    assert_eq!(in_store(&storage, own(1).overwrite(true)).await.fork(), 1);
 }

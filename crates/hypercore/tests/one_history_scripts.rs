@@ -336,7 +336,10 @@ impl Script {
                 let options = SessionOptions::new().atom(&self.atom);
                 let length = self.logs[at].core.length();
                 let back = self.rng.one_in(4).then(|| self.rng.below(length + 1));
-                let options = back.map_or(options.clone(), |back| options.checkout(back));
+                let options = match back {
+                    Some(back) => options.checkout(back),
+                    None => options,
+                };
                 let inside = self.logs[at].core.session(options).await?;
                 self.logs[at].inside.insert(inside).clone()
             }
@@ -430,7 +433,10 @@ impl Script {
             self.atom.flush(),
             other_session.append_batch(other),
         );
-        first.map(drop).or(second).or(third).or(fourth.map(drop))
+        for done in [first.map(drop), second, third, fourth.map(drop)] {
+            assert!(done.as_ref().err().is_none_or(is_told), "{done:?}");
+        }
+        Ok(())
     }
 
     /// What a store on disk has now.
@@ -444,19 +450,21 @@ impl Script {
         assert!(seen.wrong.is_empty(), "{:?}", seen.wrong);
     }
 
+    #[expect(clippy::print_stdout, reason = "of a script that is run again alone, for people")]
+    fn tell(&self, step: u64, done: &Result<()>) {
+        if from_environment("HYPERCORE_HISTORIES", 0) != 1 {
+            return;
+        }
+        let now =
+            |log: &Log| (log.core.length(), log.core.fork(), log.inside.as_ref().map(Hypercore::length));
+        let logs: Vec<_> = self.logs.iter().map(now).collect();
+        println!("{step}: {} {done:?} {logs:?}", self.what);
+    }
+
     async fn all(mut self) -> usize {
         for step in 0..STEPS {
             let done = self.step().await;
-            if from_environment("HYPERCORE_HISTORIES", 0) == 1 {
-                let now = |log: &Log| {
-                    (log.core.length(), log.core.fork(), log.inside.as_ref().map(Hypercore::length))
-                };
-                println!(
-                    "{step}: {} {done:?} {:?}",
-                    self.what,
-                    self.logs.iter().map(now).collect::<Vec<_>>()
-                );
-            }
+            self.tell(step, &done);
             if let Err(error) = done {
                 assert!(is_told(&error), "step {step}: {error}");
             }

@@ -39,8 +39,8 @@ mod repair;
 mod serve;
 mod state;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
 
 use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest};
 use hc_storage::CoreStorage;
@@ -97,6 +97,12 @@ pub(crate) struct Inner {
     events: broadcast::Sender<Event>,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.storage.left(&self.discovery_key);
+    }
+}
+
 impl Core {
     /// The core's key.
     #[must_use]
@@ -108,6 +114,14 @@ impl Core {
     #[must_use]
     pub fn discovery_key(&self) -> &DiscoveryKey {
         &self.0.discovery_key
+    }
+
+    pub(crate) const fn from_inner(inner: Arc<Inner>) -> Self {
+        Self(inner)
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
     }
 
     /// Whether this is the same open core.

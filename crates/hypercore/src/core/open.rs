@@ -23,7 +23,7 @@ use super::{Core, Hub, Inner};
 use crate::events::EVENT_BACKLOG;
 use crate::limits::{MAX_NUMBER, check_number};
 use crate::options::OpenOptions;
-use crate::storage::{Storage, blocking};
+use crate::storage::{Claimed, Storage, blocking};
 use crate::{Error, Hypercore, Result};
 
 /// Which core of a store is opened.
@@ -73,10 +73,11 @@ impl OpenOptions {
 }
 
 impl Core {
-    /// Opens a core of a store, which goes on when the core closes.
+    /// Opens a core of a store, which goes on when the core closes. If it is open already it is that one, and the options say only
+    /// what they do in [`join`](Self::join).
     ///
     /// # Errors
-    /// [`Error::StorageEmpty`], [`Error::StorageConflict`], [`Error::InvalidManifest`], [`Error::Storage`].
+    /// [`Error::StorageEmpty`], [`Error::StorageConflict`] also if it is open and was to be overwritten, [`Error::InvalidManifest`], [`Error::Storage`].
     pub async fn open(storage: &Arc<Storage>, name: CoreName, options: OpenOptions) -> Result<Self> {
         Self::open_as(storage, name, options, false).await
     }
@@ -93,13 +94,14 @@ impl Core {
             return Ok(());
         }
         let core = self.clone();
-        blocking(move || {
-            if let Some(manifest) = manifest {
-                core.set_manifest(manifest)?;
-            }
-            group.map_or(Ok(()), |topic| core.set_group(&topic))
-        })
-        .await
+        blocking(move || core.learn(manifest, group)).await
+    }
+
+    fn learn(&self, manifest: Option<Manifest>, group: Option<[u8; 32]>) -> Result<()> {
+        if let Some(manifest) = manifest {
+            self.set_manifest(manifest)?;
+        }
+        group.map_or(Ok(()), |topic| self.set_group(&topic))
     }
 
     async fn open_as(
@@ -118,46 +120,26 @@ impl Core {
         options: &OpenOptions,
         alone: bool,
     ) -> Result<Self> {
-        let asked = options.key.or_else(|| options.manifest.as_ref().map(Manifest::key));
-        let wanted = name.discovery_key.or_else(|| asked.map(|key| key.discovery_key()));
-        let wanted = wanted.or_else(|| storage.store().default_discovery_key());
-        let stored = match &wanted {
-            Some(key) => storage.store().resume_core(key)?,
-            None => None,
-        };
-        // the key of the old log signed another history: whoever does not ask for it gets a new one
-        let anew = options.overwrite && alone && asked.is_none() && name.discovery_key.is_none();
-        let disk = match stored {
-            Some(old) if anew => {
-                if options.open_only {
-                    return Err(Error::StorageEmpty { discovery_key: wanted });
-                }
-                spend(&storage, &old)?;
-                storage.store().purge(&old)?;
-                storage.committed();
-                storage.forget(old.discovery_key())?;
-                create(&storage, name, options)?
+        let disk = found_or_created(&storage, name, options, alone)?;
+        let claim = match storage.claim(*disk.discovery_key()) {
+            Claimed::Free(claim) => claim,
+            Claimed::Open(core) if !options.overwrite => {
+                core.learn(options.manifest.clone(), options.group)?;
+                return Ok(core);
             }
-            Some(disk) => disk,
-            None if options.open_only => return Err(Error::StorageEmpty { discovery_key: wanted }),
-            None => create(&storage, name, options)?,
+            Claimed::Open(core) => {
+                let discovery_key = Some(*core.discovery_key());
+                return Err(Error::StorageConflict {
+                    reason: "the core is open: it cannot be overwritten",
+                    discovery_key,
+                });
+            }
         };
         let auth = agree(&storage, &disk, options)?;
         if !storage.is_read_only() {
             storage.store().migrate_core(&auth.discovery_key)?;
         }
-        let anew = fork_to_begin_with(&storage, &disk, &auth, options.overwrite)?;
-        if options.overwrite || anew.is_some() {
-            let mut write = disk.write();
-            if options.overwrite {
-                write.reset();
-            }
-            if let Some(fork) = anew {
-                write.begin(fork, crate::now_millis());
-            }
-            disk.commit(write)?;
-            storage.committed();
-        }
+        begin_anew(&storage, &disk, &auth, options.overwrite)?;
         let verifier = verifier_of(auth.key, auth.manifest.as_ref());
         let (key, discovery_key) = (auth.key, auth.discovery_key);
         let mut state = State::load(&disk, auth, verifier)?;
@@ -171,6 +153,9 @@ impl Core {
         let conflict = super::Conflict::load(&disk)?;
         let core = Self::assemble(storage, disk, key, discovery_key, state, options, alone);
         *core.0.conflict.write() = conflict;
+        if let Some(claim) = claim {
+            claim.opened(&core);
+        }
         if core.0.storage.is_read_only() {
             return Ok(core);
         }
@@ -233,6 +218,56 @@ impl Core {
             events: broadcast::Sender::new(EVENT_BACKLOG),
         }))
     }
+}
+
+/// What is stored of the core that is asked for, or a new one.
+fn found_or_created(
+    storage: &Storage,
+    name: CoreName,
+    options: &OpenOptions,
+    alone: bool,
+) -> Result<CoreStorage> {
+    let asked = options.key.or_else(|| options.manifest.as_ref().map(Manifest::key));
+    let wanted = name.discovery_key.or_else(|| asked.map(|key| key.discovery_key()));
+    let wanted = wanted.or_else(|| storage.store().default_discovery_key());
+    let stored = match &wanted {
+        Some(key) => storage.store().resume_core(key)?,
+        None => None,
+    };
+    // the key of the old log signed another history: whoever does not ask for it gets a new one
+    let anew = options.overwrite && alone && asked.is_none() && name.discovery_key.is_none();
+    match stored {
+        Some(old) if anew => {
+            if options.open_only {
+                return Err(Error::StorageEmpty { discovery_key: wanted });
+            }
+            spend(storage, &old)?;
+            storage.store().purge(&old)?;
+            storage.committed();
+            storage.forget(old.discovery_key())?;
+            create(storage, name, options)
+        }
+        Some(disk) => Ok(disk),
+        None if options.open_only => Err(Error::StorageEmpty { discovery_key: wanted }),
+        None => create(storage, name, options),
+    }
+}
+
+/// Forgets the log if it is to be overwritten, and begins one that may not be on the first fork.
+fn begin_anew(storage: &Storage, disk: &CoreStorage, auth: &Auth, overwritten: bool) -> Result<()> {
+    let anew = fork_to_begin_with(storage, disk, auth, overwritten)?;
+    if overwritten || anew.is_some() {
+        let mut write = disk.write();
+        if overwritten {
+            write.reset();
+        }
+        if let Some(fork) = anew {
+            write.begin(fork, crate::now_millis());
+        }
+        disk.commit(write)?;
+        storage.committed();
+    }
+    Ok(())
 }
 
 /// The fork on which a log begins that is signed here, if its key signed another one here before: one that was overwritten now,
