@@ -31,6 +31,7 @@ mod lifetime;
 mod line;
 mod moving;
 mod open;
+mod pending;
 mod prologue;
 mod read;
 mod recovery;
