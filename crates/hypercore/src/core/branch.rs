@@ -19,6 +19,7 @@ use super::Core;
 use super::append::{Blocks, Signer};
 use super::home::{Home, OpenSessions};
 use super::line::{Line, NodesOf, Planned, session_head};
+use super::pending::Pending;
 use super::state::{State, Status};
 use crate::events::{Event, Listeners};
 use crate::session::Appended;
@@ -35,26 +36,8 @@ pub(crate) struct Branch {
     /// For snapshots: blocks that are still the log's. For what an atom makes of it: those that it began with, and that are.
     still: AtomicU64,
     /// For atoms: what happened since the last flush.
-    pending: Mutex<Pending>,
+    pub(super) pending: Mutex<Pending>,
     listeners: Listeners,
-}
-
-/// What an atom did to a log since it was last flushed.
-#[derive(Default)]
-struct Pending {
-    /// Whether anything was written at all.
-    changed: bool,
-    /// Who signed the head, if one was written.
-    signer: Option<Signer>,
-    /// Where encrypted blocks begin that were appended, and the fork that they were encrypted for.
-    sealed: Vec<(u64, u64)>,
-    /// What has to be told when the atom is flushed.
-    untold: Vec<Event>,
-    bits: Vec<BitChange>,
-    /// How often the core had changed when this began.
-    seen: u64,
-    /// What the log was when this began.
-    began_with: Option<TreeHead>,
 }
 
 /// A branch as it is now.
@@ -281,41 +264,6 @@ impl Branch {
         }
         self.take_over(planned.committed);
         Ok(())
-    }
-
-    /// Notes of an atom who signed the new head; and where encrypted blocks begin behind it, and for which fork they are.
-    pub(super) fn written_by(&self, signer: &Signer, sealed: Option<(u64, u64)>) {
-        if self.is_public() {
-            let mut pending = self.pending.lock();
-            pending.signer = Some(signer.clone());
-            pending.sealed.extend(sealed);
-        }
-    }
-
-    /// Blocks of the log that the atom began with, and did not cut away itself.
-    pub(super) fn base(&self) -> u64 {
-        let pending = self.pending.lock();
-        let cuts = pending.untold.iter().filter_map(|event| match event {
-            Event::Truncate { length, .. } => Some(*length),
-            _ => None,
-        });
-        let began_with = pending.began_with.as_ref().map_or(0, TreeHead::length);
-        cuts.min().map_or(began_with, |cut| cut.min(began_with))
-    }
-
-    /// Whether this is what the log was when the atom began.
-    pub(super) fn began_with(&self, head: &TreeHead) -> bool {
-        self.pending.lock().began_with.as_ref() == Some(head)
-    }
-
-    /// Who signed the head that the atom wrote, if it wrote one.
-    pub(super) fn signed_by(&self) -> Option<Signer> {
-        self.pending.lock().signer.clone()
-    }
-
-    /// Whether the atom has encrypted blocks for this fork, or for one before it.
-    pub(super) fn sealed_up_to(&self, fork: u64) -> bool {
-        self.pending.lock().sealed.iter().any(|(_, sealed_for)| *sealed_for <= fork)
     }
 
     /// Whether the atom changes this log.

@@ -34,6 +34,7 @@ mod lifetime;
 mod line;
 mod moving;
 mod open;
+mod pending;
 mod prologue;
 mod read;
 mod recovery;
@@ -44,8 +45,8 @@ mod state;
 mod sync;
 mod writer;
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
 
 use hc_crypto::{DiscoveryKey, Key, KeyPair, Manifest};
 use hc_storage::CoreStorage;
@@ -107,6 +108,12 @@ pub(crate) struct Inner {
     listeners: Listeners,
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.storage.left(&self.discovery_key);
+    }
+}
+
 impl Core {
     /// The core's key.
     #[must_use]
@@ -118,6 +125,14 @@ impl Core {
     #[must_use]
     pub fn discovery_key(&self) -> &DiscoveryKey {
         &self.0.discovery_key
+    }
+
+    pub(crate) const fn from_inner(inner: Arc<Inner>) -> Self {
+        Self(inner)
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
     }
 
     /// Whether this is the same open core.

@@ -23,7 +23,7 @@ use super::{Core, Hub, Inner};
 use crate::events::Listeners;
 use crate::limits::{MAX_NUMBER, check_number};
 use crate::options::OpenOptions;
-use crate::storage::{Storage, blocking};
+use crate::storage::{Claimed, Storage, blocking};
 use crate::{Error, Hypercore, Result};
 
 /// Which core of a store is opened.
@@ -77,11 +77,12 @@ impl OpenOptions {
 }
 
 impl Core {
-    /// Opens a core of a store, which goes on when the core closes.
+    /// Opens a core of a store, which goes on when the core closes. If it is open already it is that one, and the options say only
+    /// what they do in [`join`](Self::join).
     ///
     /// # Errors
-    /// [`Error::StorageEmpty`], [`Error::StorageConflict`], [`Error::InvalidManifest`], [`Error::Storage`];
-    /// [`Error::BadArgument`] for another durability than the store's.
+    /// [`Error::StorageEmpty`]; [`Error::StorageConflict`], also if it is open and was to be overwritten;
+    /// [`Error::InvalidManifest`], [`Error::Storage`]; [`Error::BadArgument`] for another durability than the store's.
     pub async fn open(storage: &Arc<Storage>, name: CoreName, options: OpenOptions) -> Result<Self> {
         Self::open_as(storage, name, options, false).await
     }
@@ -94,6 +95,16 @@ impl Core {
     /// is in another group, if it was opened with other options of replication, and if it was to be overwritten;
     /// [`Error::BadArgument`] for another durability than the store's; [`Error::Storage`].
     pub async fn join(&self, options: &OpenOptions) -> Result<()> {
+        let (manifest, group) = self.joined(options)?;
+        if manifest.is_none() && group.is_none() {
+            return Ok(());
+        }
+        let core = self.clone();
+        blocking(move || core.learn(manifest, group)).await
+    }
+
+    /// What the options say about the core, which is open, and it does not know yet.
+    fn joined(&self, options: &OpenOptions) -> Result<(Option<Manifest>, Option<[u8; 32]>)> {
         let conflict =
             |reason| Err(Error::StorageConflict { reason, discovery_key: Some(*self.discovery_key()) });
         check_durability(&self.0.storage, options)?;
@@ -109,17 +120,14 @@ impl Core {
         check_manifest(self.key(), options.manifest.as_ref())?;
         let manifest = options.manifest.clone().filter(|_| !self.has_manifest());
         let group = options.group.filter(|group| self.group() != Some(*group));
-        if manifest.is_none() && group.is_none() {
-            return Ok(());
+        Ok((manifest, group))
+    }
+
+    fn learn(&self, manifest: Option<Manifest>, group: Option<[u8; 32]>) -> Result<()> {
+        if let Some(manifest) = manifest {
+            self.set_manifest(manifest)?;
         }
-        let core = self.clone();
-        blocking(move || {
-            if let Some(manifest) = manifest {
-                core.set_manifest(manifest)?;
-            }
-            group.map_or(Ok(()), |topic| core.set_group(&topic))
-        })
-        .await
+        group.map_or(Ok(()), |topic| self.set_group(&topic))
     }
 
     async fn open_as(
@@ -139,44 +147,20 @@ impl Core {
         alone: bool,
     ) -> Result<Self> {
         check_durability(&storage, options)?;
-        let asked = options.key.or_else(|| options.manifest.as_ref().map(Manifest::key));
-        let wanted = name.discovery_key.or_else(|| asked.map(|key| key.discovery_key()));
-        let wanted = wanted.or_else(|| storage.store().default_discovery_key());
-        let stored = match &wanted {
-            Some(key) => storage.store().resume_core(key)?,
-            None => None,
-        };
-        // the key of the old log signed another history: whoever does not ask for it gets a new one
-        let anew = options.overwrite && alone && asked.is_none() && name.discovery_key.is_none();
-        let disk = match stored {
-            Some(old) if anew => {
-                if options.open_only {
-                    return Err(Error::StorageEmpty { discovery_key: wanted });
-                }
-                spend(&storage, &old)?;
-                storage.store().purge(&old)?;
-                storage.forget(old.discovery_key())?;
-                create(&storage, name, options)?
+        let disk = found_or_created(&storage, name, options, alone)?;
+        let claim = match storage.claim(*disk.discovery_key()) {
+            Claimed::Free(claim) => claim,
+            Claimed::Open(core) => {
+                let (manifest, group) = core.joined(options)?;
+                core.learn(manifest, group)?;
+                return Ok(core);
             }
-            Some(disk) => disk,
-            None if options.open_only => return Err(Error::StorageEmpty { discovery_key: wanted }),
-            None => create(&storage, name, options)?,
         };
         let auth = agree(&disk, options)?;
         if !storage.is_read_only() {
             storage.store().migrate_core(&auth.discovery_key)?;
         }
-        let anew = fork_to_begin_with(&storage, &disk, &auth, options.overwrite)?;
-        if options.overwrite || anew.is_some() {
-            let mut write = disk.write();
-            if options.overwrite {
-                write.reset();
-            }
-            if let Some(fork) = anew {
-                write.begin(fork, crate::now_millis());
-            }
-            disk.commit(write)?;
-        }
+        begin_anew(&storage, &disk, &auth, options.overwrite)?;
         let verifier = verifier_of(auth.key, auth.manifest.as_ref());
         let (key, discovery_key) = (auth.key, auth.discovery_key);
         let mut state = State::load(&disk, auth, verifier)?;
@@ -189,6 +173,9 @@ impl Core {
         let conflict = super::Conflict::load(&disk)?;
         let core = Self::assemble(storage, disk, key, discovery_key, state, options, alone);
         *core.0.conflict.write() = conflict;
+        if let Some(claim) = claim {
+            claim.opened(&core);
+        }
         if core.0.storage.is_read_only() {
             return match &options.group {
                 Some(topic) if core.group() != Some(*topic) => Err(hc_storage::StorageError::ReadOnly.into()),
@@ -255,6 +242,54 @@ impl Core {
             listeners: Listeners::default(),
         }))
     }
+}
+
+/// What is stored of the core that is asked for, or a new one.
+fn found_or_created(
+    storage: &Storage,
+    name: CoreName,
+    options: &OpenOptions,
+    alone: bool,
+) -> Result<CoreStorage> {
+    let asked = options.key.or_else(|| options.manifest.as_ref().map(Manifest::key));
+    let wanted = name.discovery_key.or_else(|| asked.map(|key| key.discovery_key()));
+    let wanted = wanted.or_else(|| storage.store().default_discovery_key());
+    let stored = match &wanted {
+        Some(key) => storage.store().resume_core(key)?,
+        None => None,
+    };
+    // the key of the old log signed another history: whoever does not ask for it gets a new one
+    let anew = options.overwrite && alone && asked.is_none() && name.discovery_key.is_none();
+    match stored {
+        Some(old) if anew => {
+            if options.open_only {
+                return Err(Error::StorageEmpty { discovery_key: wanted });
+            }
+            spend(storage, &old)?;
+            storage.store().purge(&old)?;
+            storage.forget(old.discovery_key())?;
+            create(storage, name, options)
+        }
+        Some(disk) => Ok(disk),
+        None if options.open_only => Err(Error::StorageEmpty { discovery_key: wanted }),
+        None => create(storage, name, options),
+    }
+}
+
+/// Forgets the log if it is to be overwritten, and begins one that may not be on the first fork.
+fn begin_anew(storage: &Storage, disk: &CoreStorage, auth: &Auth, overwritten: bool) -> Result<()> {
+    let anew = fork_to_begin_with(storage, disk, auth, overwritten)?;
+    if overwritten || anew.is_some() {
+        let mut write = disk.write();
+        if overwritten {
+            write.reset();
+        }
+        if let Some(fork) = anew {
+            write.begin(fork, crate::now_millis());
+        }
+        disk.commit(write)?;
+    }
+    Ok(())
 }
 
 /// The fork on which a log begins that is signed here, if its key signed another one here before: one that was overwritten now,

@@ -3,6 +3,7 @@
 //! Many cores share one [`Storage`]; a [`Hypercore`](crate::Hypercore) that is opened by directory has one to itself.
 
 mod evidence;
+mod open_cores;
 #[cfg_attr(
     not(any(feature = "rocksdb", test)),
     expect(dead_code, reason = "only a store that is a directory has a witness")
@@ -18,6 +19,8 @@ use hc_storage::{Kv, MemKv, Store};
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
+pub(crate) use open_cores::Claimed;
+use open_cores::OpenCores;
 pub(crate) use witness::Told;
 use witness::Witness;
 
@@ -40,6 +43,7 @@ pub struct Storage {
     /// Whether the directory was taken over from another place: then nothing in it is sure to be the newest.
     adopted: bool,
     groups: broadcast::Sender<GroupUpdate>,
+    open: Arc<OpenCores>,
 }
 
 /// A core of a group has a new head.
@@ -132,7 +136,18 @@ impl Storage {
             spent: Mutex::default(),
             adopted: options.adopt,
             groups: broadcast::Sender::new(EVENT_BACKLOG),
+            open: Arc::default(),
         })
+    }
+
+    /// Takes the right to open a core, or finds it open.
+    pub(crate) fn claim(&self, core: DiscoveryKey) -> Claimed {
+        if self.read_only { Claimed::Free(None) } else { self.open.claim(core) }
+    }
+
+    /// A core is held by nobody any more.
+    pub(crate) fn left(&self, core: &DiscoveryKey) {
+        self.open.left(core);
     }
 
     /// Notes what peers are to be told of a core: it is beside the store on the device before the next sync is done.

@@ -9,29 +9,27 @@
 //! `HYPERCORE_SEED` the first one's seed. One that fails prints its seed: `HYPERCORE_HISTORIES=1 HYPERCORE_SEED=<seed>` is that
 //! script again.
 
+#[path = "../common/mod.rs"]
 mod common;
+mod recorder;
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use common::upgrade;
-use compact_encoding::Decode;
 use hc_crypto::Verifier;
-use hc_storage::kv::{KvRead, Visit};
-use hc_storage::records::CoreRecord;
-use hc_storage::{HeadRecord, Kv, MemKv, Op, StorageError, WriteBatch};
+use hc_storage::MemKv;
 use hc_tree::{Batch, TreeHead};
 use hypercore::core::{Core, CoreName};
 use hypercore::storage::{Storage, StorageOptions};
 use hypercore::{
-    AppendOptions, Atom, CommitOptions, Encryption, Error, Hash, Hypercore, Key, KeyPair, Manifest,
-    OpenOptions, Result, SessionOptions, TruncateOptions,
+    AppendOptions, Atom, CommitOptions, Encryption, Error, Hypercore, Manifest, OpenOptions, Result,
+    SessionOptions, TruncateOptions,
 };
 use parking_lot::Mutex;
+use recorder::{Recorder, Seen, key, pair};
 
 /// Scripts at a time.
 const AT_ONCE: usize = 2;
@@ -58,120 +56,6 @@ impl Rng {
 
     fn one_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
-    }
-}
-
-fn pair(log: u64) -> KeyPair {
-    KeyPair::from_seed(&[u8::try_from(log).unwrap() + 1; 32])
-}
-
-fn key(log: u64) -> Key {
-    Manifest::single(pair(log).public()).key()
-}
-
-/// All that was ever written and is for good: signed heads, and encrypted blocks of logs.
-#[derive(Default)]
-struct Seen {
-    /// Which log has its data where.
-    logs: HashMap<u8, Key>,
-    encrypted: bool,
-    /// The hash of the tree for each log, fork and length.
-    heads: HashMap<(Key, u64, u64), Hash>,
-    /// The block for each log, index and blinded fork, which together are the nonce.
-    sealed: HashMap<(Key, u64, [u8; 8]), Bytes>,
-    wrong: Vec<String>,
-}
-
-impl Seen {
-    fn look_at(&mut self, at: &[u8], value: &Bytes) {
-        match at {
-            [1, ..] => {
-                let record = CoreRecord::from_bytes(value).unwrap();
-                let of = hc_storage::keys::parse_core(at).unwrap();
-                let log = [key(0), key(1)].into_iter().find(|key| key.discovery_key() == of);
-                let data = u8::try_from(record.data_pointer).unwrap();
-                self.logs.insert(data, log.unwrap());
-            }
-            [4, _, 0] => self.head(&HeadRecord::from_bytes(value).unwrap()),
-            [4, data, 3, ..] if self.encrypted => {
-                let Some(log) = self.logs.get(data) else { return };
-                let index = hc_storage::keys::parse_block(at).unwrap();
-                let nonce = (*log, index, *value.first_chunk().unwrap());
-                let before = self.sealed.entry(nonce).or_insert_with(|| value.clone());
-                if before != value {
-                    self.wrong.push(format!("a nonce of block {index} is used twice"));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Of a log, of a session, of whatever: what counts is that it is signed.
-    fn head(&mut self, head: &HeadRecord) {
-        let HeadRecord { fork, length, root_hash, signature, .. } = head;
-        let signature = signature.as_deref().unwrap_or_default();
-        for log in [0, 1] {
-            let verifier = Verifier::new(key(log), Manifest::single(pair(log).public())).unwrap();
-            if verifier.verify(root_hash, *length, *fork, signature).is_ok() {
-                let before = *self.heads.entry((key(log), *fork, *length)).or_insert(*root_hash);
-                if before != *root_hash {
-                    self.wrong.push(format!("two logs of fork {fork} and length {length} are signed"));
-                }
-            }
-        }
-    }
-}
-
-/// An engine in memory that shows what is written.
-struct Recorder {
-    inner: MemKv,
-    seen: Arc<Mutex<Seen>>,
-}
-
-impl KvRead for Recorder {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
-        KvRead::get(&self.inner, key)
-    }
-
-    fn multi_get(&self, keys: &[hc_storage::keys::Key]) -> Result<Vec<Option<Bytes>>, StorageError> {
-        self.inner.multi_get(keys)
-    }
-
-    fn scan(&self, start: &[u8], end: &[u8], visit: &mut Visit<'_>) -> Result<(), StorageError> {
-        self.inner.scan(start, end, visit)
-    }
-}
-
-impl Kv for Recorder {
-    fn commit(&self, batch: WriteBatch) -> Result<(), StorageError> {
-        let mut seen = self.seen.lock();
-        let mut last = BTreeMap::new();
-        for op in batch.ops() {
-            if let Op::Put(key, value) = op {
-                last.insert(key.clone(), value.clone());
-            }
-        }
-        for (key, value) in last {
-            seen.look_at(key.as_ref(), &value);
-        }
-        drop(seen);
-        self.inner.commit(batch)
-    }
-
-    fn snapshot(&self) -> Result<Arc<dyn Kv>, StorageError> {
-        self.inner.snapshot()
-    }
-
-    fn sync(&self) -> Result<(), StorageError> {
-        self.inner.sync()
-    }
-
-    fn compact(&self, start: &[u8], end: &[u8]) -> Result<(), StorageError> {
-        self.inner.compact(start, end)
-    }
-
-    fn close(&self) -> Result<(), StorageError> {
-        self.inner.close()
     }
 }
 
@@ -336,7 +220,10 @@ impl Script {
                 let options = SessionOptions::new().atom(&self.atom);
                 let length = self.logs[at].core.length();
                 let back = self.rng.one_in(4).then(|| self.rng.below(length + 1));
-                let options = back.map_or(options.clone(), |back| options.checkout(back));
+                let options = match back {
+                    Some(back) => options.checkout(back),
+                    None => options,
+                };
                 let inside = self.logs[at].core.session(options).await?;
                 self.logs[at].inside.insert(inside).clone()
             }
@@ -430,7 +317,10 @@ impl Script {
             self.atom.flush(),
             other_session.append_batch(other),
         );
-        first.map(drop).or(second).or(third).or(fourth.map(drop))
+        for done in [first.map(drop), second, third, fourth.map(drop)] {
+            assert!(done.as_ref().err().is_none_or(is_told), "{done:?}");
+        }
+        Ok(())
     }
 
     /// What a store on disk has now.
@@ -444,19 +334,21 @@ impl Script {
         assert!(seen.wrong.is_empty(), "{:?}", seen.wrong);
     }
 
+    #[expect(clippy::print_stdout, reason = "of a script that is run again alone, for people")]
+    fn tell(&self, step: u64, done: &Result<()>) {
+        if from_environment("HYPERCORE_HISTORIES", 0) != 1 {
+            return;
+        }
+        let now =
+            |log: &Log| (log.core.length(), log.core.fork(), log.inside.as_ref().map(Hypercore::length));
+        let logs: Vec<_> = self.logs.iter().map(now).collect();
+        println!("{step}: {} {done:?} {logs:?}", self.what);
+    }
+
     async fn all(mut self) -> usize {
         for step in 0..STEPS {
             let done = self.step().await;
-            if from_environment("HYPERCORE_HISTORIES", 0) == 1 {
-                let now = |log: &Log| {
-                    (log.core.length(), log.core.fork(), log.inside.as_ref().map(Hypercore::length))
-                };
-                println!(
-                    "{step}: {} {done:?} {:?}",
-                    self.what,
-                    self.logs.iter().map(now).collect::<Vec<_>>()
-                );
-            }
+            self.tell(step, &done);
             if let Err(error) = done {
                 assert!(is_told(&error), "step {step}: {error}");
             }
