@@ -101,7 +101,7 @@ fn regression_an_error_about_a_directory_names_it() {
     // what cannot even be looked at is not said to hold nothing
     let circle = dir.path().join("circle");
     std::os::unix::fs::symlink(&circle, &circle).unwrap();
-    assert!(fails(&["cat", text(&circle)], 1).contains("circle: Too many levels"));
+    assert!(fails(&["cat", text(&circle)], 1).contains("circle: looking at the directory: Too many levels"));
     for place in [file, text(&inside), text(&circle)] {
         assert!(fails(&["create", place], 1).contains(place));
         assert!(fails(&["import", text(&archive), place], 1).contains(place));
@@ -125,7 +125,7 @@ fn regression_a_directory_of_version_10_is_called_what_it_is() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("oplog"), "").unwrap();
     for command in ["cat", "ls", "info", "tail", "verify", "append", "serve", "compact"] {
-        let message = fails(&[command, text(dir.path())], 1);
+        let message = fails(&[command, text(dir.path())], 6);
         assert!(message.contains("is a log of Hypercore 10"), "{command}: {message}");
     }
 }

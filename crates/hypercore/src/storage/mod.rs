@@ -102,17 +102,15 @@ impl Storage {
         let dir = dir.as_ref().to_owned();
         blocking(move || {
             use hc_storage_rocks::RocksKv;
-            if options.follow {
-                let options = StorageOptions { read_only: true, ..options };
-                return Ok(Arc::new(Self::with(Arc::new(RocksKv::follow(&dir)?), options, false)?));
-            }
-            if options.read_only {
-                let storage = Self::with(Arc::new(RocksKv::open_read_only(&dir)?), options, false)?;
-                return Ok(Arc::new(Self { witness: Some(Witness::open(&dir, true)?), ..storage }));
-            }
-            let engine = if options.adopt { RocksKv::adopt(&dir)? } else { RocksKv::open(&dir)? };
-            let storage = Self::with(Arc::new(engine), options, false)?;
-            Ok(Arc::new(Self { witness: Some(Witness::open(&dir, false)?), ..storage }))
+            let read_only = options.read_only || options.follow;
+            let engine = match options {
+                StorageOptions { follow: true, .. } => RocksKv::follow(&dir)?,
+                StorageOptions { read_only: true, .. } => RocksKv::open_read_only(&dir)?,
+                StorageOptions { adopt: true, .. } => RocksKv::adopt(&dir)?,
+                _ => RocksKv::open(&dir)?,
+            };
+            let storage = Self::with(Arc::new(engine), StorageOptions { read_only, ..options }, false)?;
+            Ok(Arc::new(Self { witness: Some(Witness::open(&dir, read_only)?), ..storage }))
         })
         .await
     }
