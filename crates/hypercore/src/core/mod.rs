@@ -5,8 +5,8 @@
 //!   released.
 //! - [`line`](mod@line) works out what a change writes. [`append`], [`cut`] and [`commit`] make the owner's changes, [`apply`] takes
 //!   in proofs that peers send.
-//! - [`branch`] is a log beside the public one: a named session, a snapshot, what an atom makes; [`flush`](mod@flush) makes
-//!   an atom's changes everybody's, and [`moving`] makes a named session one of another core.
+//! - [`branch`] is a log beside the public one: a named session, a snapshot, what an atom makes; [`pending`] is what
+//!   such an atom remembers, [`flush`](mod@flush) makes its changes everybody's, and [`moving`] makes a named session one of another core.
 //! - [`serve`] answers peers; [`hub`] joins the core to its [`Replicator`](hc_replicator::Replicator).
 //! - [`recovery`] is for a writer whose store was set back, [`repair`] for a core that lost roots, [`conflict`] for one whose
 //!   owner signed two logs.
