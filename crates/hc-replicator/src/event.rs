@@ -390,6 +390,8 @@ pub enum Event {
     RemoteContiguousLength {
         /// The length.
         length: u64,
+        /// The fork that it is a length of. The log may have been truncated since.
+        fork: u64,
     },
     /// A peer is on a higher fork than ours. It is left alone (reorganising is not part of this crate yet).
     RemoteFork {

@@ -118,7 +118,7 @@ impl Replicator {
         let length = self.remote_contiguous.min(self.have.length);
         if length != self.told_contiguous {
             self.told_contiguous = length;
-            self.out.event(Event::RemoteContiguousLength { length });
+            self.out.event(Event::RemoteContiguousLength { length, fork: self.have.fork });
         }
     }
 

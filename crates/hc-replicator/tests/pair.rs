@@ -513,7 +513,7 @@ fn k4_fully_downloaded_is_announced_once_to_all() {
     w.link(writer, reader, 1);
     w.download(reader, 0, 100);
     w.run();
-    let full = |e: &Event| matches!(e, Event::RemoteContiguousLength { length: 100 });
+    let full = |e: &Event| matches!(e, Event::RemoteContiguousLength { length: 100, .. });
     assert!(w.nodes[writer].events.iter().any(full));
     assert_eq!(w.count(reader, "range"), 1);
 }

@@ -186,11 +186,15 @@ impl Core {
         verifier_of(*self.key(), Some(manifest.unwrap_or(&own_key)))
     }
 
-    /// A peer is known to have all blocks below a length.
-    pub(super) fn remote_contiguous_length(&self, length: u64) {
+    /// A peer is known to have all blocks below a length of a fork.
+    pub(super) fn remote_contiguous_length(&self, length: u64, fork: u64) {
         let mut writing = self.writing();
-        let mut hints = *self.0.state.read().hints();
-        if length > hints.remote_contiguous_length {
+        let (mut hints, present) = {
+            let state = self.0.state.read();
+            (*state.hints(), state.head().fork())
+        };
+        // it may have been truncated since, and then these are other blocks
+        if fork == present && length > hints.remote_contiguous_length {
             hints.remote_contiguous_length = length;
             if let Err(error) = writing.store_hints(hints) {
                 tracing::warn!(core = %self.discovery_key(), %error, "a hint could not be stored");

@@ -373,7 +373,7 @@ impl Core {
                     peer.remote_fork = fork;
                 }
             }
-            From::RemoteContiguousLength { length } => self.remote_contiguous_length(length),
+            From::RemoteContiguousLength { length, fork } => self.remote_contiguous_length(length, fork),
             other => tracing::debug!(core = %self.discovery_key(), event = ?other, "replication"),
         }
     }
