@@ -26,6 +26,8 @@ use crate::{Error, Result};
 
 /// How many outputs are taken from the replicator at once.
 const PUMP_BATCH: usize = 1024;
+/// The longest pause before a block is asked for again that the replicator thought was here.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Why a peer gives no data: it does not have it.
 const NOT_AVAILABLE: u64 = 1;
 
@@ -165,11 +167,19 @@ impl Core {
 
     /// Waits for a block from peers, or from an append.
     pub(crate) async fn fetch_block(&self, index: u64) -> Result<Bytes> {
-        match self.want(WantKind::Block(index)).outcome().await? {
-            Outcome::Block { value: Some(block), .. } => Ok(block),
-            _ => self
-                .read_block(index)?
-                .ok_or_else(|| Error::BlockNotAvailable { index, discovery_key: *self.discovery_key() }),
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if let Outcome::Block { value: Some(block), .. } =
+                self.want(WantKind::Block(index)).outcome().await?
+            {
+                return Ok(block);
+            }
+            if let Some(block) = self.read_block(index)? {
+                return Ok(block);
+            }
+            // it was cleared, and the replicator has yet to hear of it: it hears of changes after they are made
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
