@@ -2,8 +2,10 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use crate::Result;
+use tokio_util::sync::CancellationToken;
+
 use crate::core::{Core, Waiting, WantKind};
+use crate::{Error, Result};
 
 /// How a range is downloaded.
 #[derive(Debug, Clone, Copy, Default)]
@@ -18,19 +20,32 @@ pub struct DownloadOptions {
 pub struct Download {
     waiting: Waiting,
     endless: bool,
+    /// Cancelled when the session is closed that it was made by.
+    session_closed: CancellationToken,
+    core: Core,
 }
 
 impl Download {
-    pub(crate) fn new(core: &Core, kind: WantKind, end: Option<u64>) -> Self {
-        Self { waiting: core.want(kind), endless: end.is_none() }
+    pub(crate) fn new(
+        core: &Core,
+        session_closed: CancellationToken,
+        kind: WantKind,
+        end: Option<u64>,
+    ) -> Self {
+        Self { waiting: core.want(kind), endless: end.is_none(), session_closed, core: core.clone() }
     }
 
     /// Waits until all blocks of the range are stored here. A range without an end is never done.
     ///
     /// # Errors
-    /// [`Error::RequestCancelled`](crate::Error::RequestCancelled) if the core closes first.
+    /// [`Error::RequestCancelled`] if the session or the core closes first.
     pub async fn done(self) -> Result<()> {
-        self.waiting.outcome().await.map(|_| ())
+        let discovery_key = *self.core.discovery_key();
+        tokio::select! {
+            biased;
+            done = self.waiting.outcome() => done.map(|_| ()),
+            () = self.session_closed.cancelled() => Err(Error::RequestCancelled { discovery_key }),
+        }
     }
 
     /// Whether the range has no end, so that [`done`](Self::done) would wait for good.

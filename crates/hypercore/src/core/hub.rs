@@ -180,6 +180,10 @@ impl Core {
             // it was cleared, and the replicator has yet to hear of it: it hears of changes after they are made
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
+            if self.is_closed() {
+                // it may have closed before this could be cancelled with the others
+                hub.wants.lock().remove(&id);
+            }
         }
     }
 

@@ -13,6 +13,15 @@ impl Hypercore {
         self.core().recovering()
     }
 
+    /// Waits until the log may be changed: at most for the session's timeout, and no longer than the session is open.
+    pub(super) async fn recovered(&self) -> Result<()> {
+        let recovered = self.core().recovered(self.session.options.timeout.flatten());
+        if self.recovering() == 0 {
+            return recovered.await;
+        }
+        self.within(None, recovered).await
+    }
+
     /// Waits until peers confirm that none of them has more than is here, and until everything that peers are known to have
     /// been told is here again; then the core is no longer recovering.
     ///

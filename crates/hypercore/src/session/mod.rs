@@ -430,9 +430,10 @@ impl Hypercore {
         chosen.or_else(|| core.key_pair())
     }
 
-    /// A wait for peers that ends with the session's closing, when it is moved, or after the timeout.
+    /// A wait that ends when the session or its core is closed, when it is moved, or after the timeout.
     async fn within<T>(&self, timeout: Option<Duration>, wait: impl Future<Output = Result<T>>) -> Result<T> {
-        let discovery_key = *self.discovery_key();
+        let core = self.core();
+        let discovery_key = *core.discovery_key();
         let left = self.branch().map(|branch| branch.left());
         let moved = async {
             match left {
@@ -451,6 +452,7 @@ impl Hypercore {
             () = self.session.cancelled.cancelled() => Err(Error::RequestCancelled { discovery_key }),
             () = moved => Err(Error::SessionMoved { discovery_key }),
             done = wait => done,
+            () = core.closing() => Err(Error::RequestCancelled { discovery_key }),
             () = late => Err(Error::RequestTimeout { discovery_key }),
         }
     }

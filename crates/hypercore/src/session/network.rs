@@ -67,12 +67,16 @@ impl Hypercore {
     pub fn download_with(&self, range: impl RangeBounds<u64>, options: DownloadOptions) -> Download {
         let range = block_range(&range);
         let kind = WantKind::Range { start: range.start, end: range.end, linear: options.linear };
-        Download::new(self.core(), kind, range.end)
+        self.start_download(kind, range.end)
     }
 
     /// Fetches these blocks from peers and keeps them.
     pub fn download_blocks(&self, blocks: impl IntoIterator<Item = u64>) -> Download {
-        Download::new(self.core(), WantKind::Blocks(blocks.into_iter().collect()), Some(0))
+        self.start_download(WantKind::Blocks(blocks.into_iter().collect()), Some(0))
+    }
+
+    fn start_download(&self, kind: WantKind, end: Option<u64>) -> Download {
+        Download::new(self.core(), self.session.cancelled.clone(), kind, end)
     }
 
     /// Replicates this core over a byte stream, in the background, until the stream ends or the handle's `stop` is called.

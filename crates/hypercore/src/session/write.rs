@@ -55,7 +55,7 @@ impl Hypercore {
             }
         }
         if !self.is_draft() {
-            self.core().recovered(self.session.options.timeout.flatten()).await?;
+            self.recovered().await?;
         }
         let encryption = self.session.encryption.read().clone();
         encryption.check(self.key())?;
@@ -156,7 +156,7 @@ impl Hypercore {
         match self.session.branch.clone() {
             Some(branch) => blocking(move || branch.truncate(length, fork, &signer)).await,
             None => {
-                self.core().recovered(self.session.options.timeout.flatten()).await?;
+                self.recovered().await?;
                 self.core().truncate(length, fork, signer).await
             }
         }
@@ -226,7 +226,7 @@ impl Hypercore {
         let (core, target) = (self.core().clone(), self.session.branch.clone());
         let committed = match target {
             None => {
-                self.core().recovered(self.session.options.timeout.flatten()).await?;
+                self.recovered().await?;
                 blocking(move || core.commit(&source, &terms)).await?
             }
             Some(target) if matches!(target.kind(), Kind::Atomic) => {
