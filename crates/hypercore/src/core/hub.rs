@@ -102,6 +102,16 @@ impl Hub {
         }
     }
 
+    /// Feeds the replicator an input that is made while nobody else can feed it: so counts reach it in the order in which they
+    /// were counted.
+    fn handle_in_order(&self, input: impl FnOnce() -> Input) {
+        check_none_held("the replicator was to be fed");
+        let now = self.now();
+        let mut machine = self.machine.lock();
+        let input = input();
+        machine.handle(now, input);
+    }
+
     fn outputs(&self) -> Vec<Output> {
         let mut machine = self.machine.lock();
         std::iter::from_fn(|| machine.poll_output()).take(PUMP_BATCH).collect()
@@ -118,6 +128,15 @@ fn step(counter: &AtomicU32, more: bool) -> u32 {
         counter.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     } else {
         counter.fetch_sub(1, Ordering::Relaxed).saturating_sub(1)
+    }
+}
+
+/// A channel that was opened here and not yet by the peer. The core counts it until this is dropped.
+pub(crate) struct Connecting(Core);
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        self.0.count(|hub| Input::Connecting { count: step(&hub.connecting, false) });
     }
 }
 
@@ -161,6 +180,10 @@ impl Core {
                 WantKind::Upgrade => Want::Update,
             };
             self.input(Input::Want { id, want });
+            if self.is_closed() {
+                // it may have closed before this could be cancelled with the others
+                hub.wants.lock().remove(&id);
+            }
         }
         Waiting { core: self.clone(), id, outcome }
     }
@@ -180,10 +203,6 @@ impl Core {
             // it was cleared, and the replicator has yet to hear of it: it hears of changes after they are made
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
-            if self.is_closed() {
-                // it may have closed before this could be cancelled with the others
-                hub.wants.lock().remove(&id);
-            }
         }
     }
 
@@ -198,8 +217,7 @@ impl Core {
     }
 
     pub(crate) fn finding_peers(&self, more: bool) {
-        let count = step(&self.0.hub.finding_peers, more);
-        self.input(Input::FindingPeers { count });
+        self.count(|hub| Input::FindingPeers { count: step(&hub.finding_peers, more) });
     }
 
     /// Whether a peer has this core open, or is about to.
@@ -207,10 +225,10 @@ impl Core {
         self.0.hub.connecting.load(Ordering::Relaxed) > 0 || !self.0.hub.links.lock().is_empty()
     }
 
-    /// A channel was opened from this side, or the peer has answered.
-    pub(crate) fn connecting(&self, more: bool) {
-        let count = step(&self.0.hub.connecting, more);
-        self.input(Input::Connecting { count });
+    /// A channel is opened from this side: until the guard is dropped, a peer is expected.
+    pub(crate) fn connecting(&self) -> Connecting {
+        self.count(|hub| Input::Connecting { count: step(&hub.connecting, true) });
+        Connecting(self.clone())
     }
 
     /// Whether a peer or somebody who waits still needs the core.
@@ -254,6 +272,12 @@ impl Core {
     /// Feeds the replicator and carries out what it answers.
     pub(crate) fn input(&self, input: Input) {
         self.inputs([input]);
+    }
+
+    /// Feeds the replicator what is counted as it is fed, and carries out what it answers.
+    pub(super) fn count(&self, input: impl FnOnce(&Hub) -> Input) {
+        self.0.hub.handle_in_order(|| input(&self.0.hub));
+        self.pump();
     }
 
     /// As [`input`](Self::input), for several at once.

@@ -43,7 +43,7 @@ impl Core {
 
     pub(crate) fn session_opened(&self, weak: bool) {
         if !weak && self.0.lifetime.sessions.fetch_add(1, Ordering::AcqRel) == 0 {
-            self.input(Input::Active { active: true });
+            self.tell_activity();
         }
     }
 
@@ -55,7 +55,7 @@ impl Core {
         if self.0.lifetime.alone {
             self.shut();
         } else {
-            self.input(Input::Active { active: false });
+            self.tell_activity();
         }
         self.0.lifetime.alone
     }

@@ -58,7 +58,7 @@ pub(crate) use commit::CommitTerms;
 pub use conflict::Conflict;
 pub(crate) use flush::{Member, flush};
 pub use hub::Peer;
-pub(crate) use hub::{Hub, Waiting, WantKind};
+pub(crate) use hub::{Connecting, Hub, Waiting, WantKind};
 pub use open::{Alias, CoreName};
 pub(crate) use state::Status;
 
