@@ -64,6 +64,17 @@ impl Liar {
         turn(&mut self.connection, &mut self.transport, self.patience).await
     }
 
+    pub(crate) fn queues(&mut self, message: &Message) {
+        self.connection.send(self.channel, message);
+    }
+
+    /// Sends what is queued as far as the other end takes it, and takes nothing itself.
+    pub(crate) async fn sends_what_is_taken(&mut self) {
+        while let Some(bytes) = self.connection.poll_transmit() {
+            let _ = tokio::time::timeout(self.patience, self.transport.write_all(&bytes)).await;
+        }
+    }
+
     pub(crate) async fn says(&mut self, message: &Message) {
         self.connection.send(self.channel, message);
         self.turn().await;
