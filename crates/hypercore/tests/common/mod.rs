@@ -1,7 +1,10 @@
 //! What tests of a single core share.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+pub(crate) mod device;
 pub(crate) mod liar;
+pub(crate) mod shuffle;
+pub(crate) mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;

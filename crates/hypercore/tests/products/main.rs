@@ -17,20 +17,19 @@
 mod common;
 mod operations;
 mod situations;
-mod watch;
 mod world;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use common::watch::Watch;
 use common::{Place, setting};
 use futures_util::StreamExt;
 use hypercore::storage::{Storage, StorageOptions};
 use hypercore::{DiscoveryKey, Error, GetOptions, Result, UpdateOptions};
 use operations::{OPERATIONS, Operation};
 use situations::{SITUATIONS, Situation};
-use watch::Watch;
 use world::{BLOCKS, Side, World, block};
 
 /// Runs at the same time.

@@ -10,6 +10,7 @@ use hypercore::{Hypercore, KeyPair, Manifest, OpenOptions, Replication, Role};
 use tokio::io::DuplexStream;
 
 use crate::common::in_store;
+use crate::common::shuffle::Shuffle;
 
 /// Blocks of the log when an operation begins.
 pub(crate) const BLOCKS: u64 = 12;
@@ -38,7 +39,7 @@ pub(crate) struct World {
     replications: Mutex<Vec<Replication>>,
     /// What lives as long as the run.
     kept: Mutex<Vec<Box<dyn Any + Send>>>,
-    numbers: Mutex<u64>,
+    shuffle: Shuffle,
 }
 
 /// A block of the log, as it is before the operation.
@@ -46,19 +47,13 @@ pub(crate) fn block(index: u64) -> Bytes {
     format!("block {index} {}", "x".repeat(usize::try_from(index % 5).unwrap() * 200)).into()
 }
 
-/// FNV-1a: each run has numbers of its own.
-fn hash(text: &str) -> u64 {
-    text.bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
-}
-
 impl World {
     /// A log with some blocks; its reader has none of them.
     pub(crate) async fn new(side: Side, storage: Option<Arc<Storage>>, name: &str, seed: u64) -> Self {
-        let numbers = hash(name) ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let shuffle = Shuffle::new(name, seed);
         let mut secret = [0; 32];
-        secret[..8].copy_from_slice(&numbers.to_le_bytes());
-        secret[8..16].copy_from_slice(&seed.to_le_bytes());
+        secret[..8].copy_from_slice(&shuffle.next().to_le_bytes());
+        secret[8..16].copy_from_slice(&shuffle.next().to_le_bytes());
         let pair = KeyPair::from_seed(&secret);
         let manifest = Manifest::single(pair.public());
         let writing = OpenOptions::new().key_pair(pair.clone()).manifest(manifest).timeout(Some(PATIENCE));
@@ -82,30 +77,18 @@ impl World {
             storage,
             replications: Mutex::default(),
             kept: Mutex::default(),
-            numbers: Mutex::new(numbers),
+            shuffle,
         }
     }
 
     /// A number below another one.
     pub(crate) fn below(&self, end: u64) -> u64 {
-        let mut state = self.numbers.lock().unwrap();
-        *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % end
+        self.shuffle.below(end)
     }
 
-    /// Between two steps: nothing, or some turns of the others, or a moment.
+    /// Between two steps.
     pub(crate) async fn pause(&self) {
-        match self.below(4) {
-            0 => {}
-            1 | 2 => {
-                for _ in 0..self.below(20) {
-                    tokio::task::yield_now().await;
-                }
-            }
-            _ => tokio::time::sleep(Duration::from_micros(self.below(3_000))).await,
-        }
+        self.shuffle.pause().await;
     }
 
     /// Two ends of a byte stream that holds more or less.
