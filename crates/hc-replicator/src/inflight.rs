@@ -22,6 +22,8 @@ pub(crate) struct Request {
     pub(crate) block: Option<u64>,
     pub(crate) upgrade: bool,
     pub(crate) sent: Time,
+    /// The losses of our own (`Replicator::losses`) when this was sent.
+    pub(crate) losses: u64,
     /// The peer's cancellations when this was sent.
     pub(crate) tick: u64,
     /// Set when the answer arrived and the driver works on it.

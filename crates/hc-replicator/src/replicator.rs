@@ -36,6 +36,8 @@ pub struct Replicator {
     pub(crate) told_contiguous: u64,
     /// Counts the changes that may give peers something to be asked for.
     pub(crate) world: u64,
+    /// Counts the changes that took something away here on which answers may build that are under way.
+    pub(crate) losses: u64,
     /// Whether to schedule before the next poll ends.
     dirty: bool,
     pub(crate) out: Outbox,
@@ -58,6 +60,7 @@ impl Replicator {
             remote_contiguous: 0,
             told_contiguous: 0,
             world: 0,
+            losses: 0,
             dirty: false,
             out: Outbox::default(),
             config,
@@ -280,6 +283,7 @@ impl Replicator {
         if start >= end {
             return;
         }
+        self.losses += 1;
         self.drop_blocks(start, end);
         self.each_peer(|peer, us, out| peer.announce(us.have, start, end - start, true, out));
         for want in self.wants.ranges.recheck(&self.have, true) {
@@ -299,6 +303,7 @@ impl Replicator {
         for request in self.inflight.find(|_| true) {
             self.cancel_request(request);
         }
+        self.losses += 1;
         let before = self.have.length;
         self.have.fork = fork;
         self.have.length = length;

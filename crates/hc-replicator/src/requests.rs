@@ -178,7 +178,8 @@ impl Replicator {
         peer.window.applied(bytes);
         match failure {
             ApplyFailure::Stale => {
-                if peer.trust.count_stale() {
+                // not the peer's fault where we took away what it builds on
+                if request.losses == self.losses && peer.trust.count_stale() {
                     self.out.event(Event::PeerPaused { peer: from });
                 }
             }

@@ -132,6 +132,7 @@ impl Replicator {
             block: ask.block,
             upgrade,
             sent: self.now,
+            losses: self.losses,
             tick: peer.retired.tick(),
             applying: None,
         });

@@ -1,79 +1,19 @@
 //! What peers hear of, and when: only what is on the device.
 
+mod common;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
+use common::device::Device;
 use futures_util::StreamExt;
-use hc_storage::keys::Key;
-use hc_storage::kv::Visit;
-use hc_storage::{Kv, KvRead, MemKv, StorageError, WriteBatch};
+use hc_storage::{Kv, WriteBatch};
 use hypercore::core::{Core, CoreName};
 use hypercore::storage::{Storage, StorageOptions};
 use hypercore::{
     Durability, Event, Hypercore, OpenOptions, ReplicationOptions, Role, SessionOptions, UpdateOptions,
 };
-
-/// An engine whose syncs can be held up and made to fail.
-#[derive(Default)]
-struct Device {
-    memory: MemKv,
-    held: AtomicBool,
-    broken: AtomicBool,
-    full: AtomicBool,
-    syncs: AtomicU32,
-    /// Commits that no sync has covered.
-    unsynced: AtomicU32,
-}
-
-impl KvRead for Device {
-    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StorageError> {
-        self.memory.get(key)
-    }
-
-    fn multi_get(&self, keys: &[Key]) -> Result<Vec<Option<Bytes>>, StorageError> {
-        self.memory.multi_get(keys)
-    }
-
-    fn scan(&self, start: &[u8], end: &[u8], visit: &mut Visit<'_>) -> Result<(), StorageError> {
-        self.memory.scan(start, end, visit)
-    }
-}
-
-impl Kv for Device {
-    fn snapshot(&self) -> Result<Arc<dyn Kv>, StorageError> {
-        self.memory.snapshot()
-    }
-
-    fn commit(&self, batch: WriteBatch) -> Result<(), StorageError> {
-        if self.full.load(Ordering::SeqCst) {
-            return Err(StorageError::io("writing", std::io::Error::other("no space left on device")));
-        }
-        self.unsynced.fetch_add(1, Ordering::SeqCst);
-        self.memory.commit(batch)
-    }
-
-    fn sync(&self) -> Result<(), StorageError> {
-        while self.held.load(Ordering::SeqCst) {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        self.syncs.fetch_add(1, Ordering::SeqCst);
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(StorageError::io("syncing", std::io::Error::other("the device is gone")));
-        }
-        self.unsynced.store(0, Ordering::SeqCst);
-        Ok(())
-    }
-
-    fn compact(&self, _: &[u8], _: &[u8]) -> Result<(), StorageError> {
-        Ok(())
-    }
-
-    fn close(&self) -> Result<(), StorageError> {
-        Ok(())
-    }
-}
 
 async fn writer(durability: Durability) -> (Arc<Device>, Hypercore) {
     let device = Arc::new(Device::default());

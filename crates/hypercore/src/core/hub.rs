@@ -26,6 +26,8 @@ use crate::{Error, Result};
 
 /// How many outputs are taken from the replicator at once.
 const PUMP_BATCH: usize = 1024;
+/// The longest pause before a block is asked for again that the replicator thought was here.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Why a peer gives no data: it does not have it.
 const NOT_AVAILABLE: u64 = 1;
 
@@ -100,6 +102,16 @@ impl Hub {
         }
     }
 
+    /// Feeds the replicator an input that is made while nobody else can feed it: so counts reach it in the order in which they
+    /// were counted.
+    fn handle_in_order(&self, input: impl FnOnce() -> Input) {
+        check_none_held("the replicator was to be fed");
+        let now = self.now();
+        let mut machine = self.machine.lock();
+        let input = input();
+        machine.handle(now, input);
+    }
+
     fn outputs(&self) -> Vec<Output> {
         let mut machine = self.machine.lock();
         std::iter::from_fn(|| machine.poll_output()).take(PUMP_BATCH).collect()
@@ -116,6 +128,15 @@ fn step(counter: &AtomicU32, more: bool) -> u32 {
         counter.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     } else {
         counter.fetch_sub(1, Ordering::Relaxed).saturating_sub(1)
+    }
+}
+
+/// A channel that was opened here and not yet by the peer. The core counts it until this is dropped.
+pub(crate) struct Connecting(Core);
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        self.0.count(|hub| Input::Connecting { count: step(&hub.connecting, false) });
     }
 }
 
@@ -165,6 +186,10 @@ impl Core {
                 WantKind::Upgrade => Want::Update,
             };
             self.input(Input::Want { id, want });
+            if self.is_closed() {
+                // it may have closed before this could be cancelled with the others
+                hub.wants.lock().remove(&id);
+            }
         }
         Waiting { core: self.clone(), id, outcome }
     }
@@ -178,11 +203,19 @@ impl Core {
 
     /// Waits for a block from peers, or from an append.
     pub(crate) async fn fetch_block(&self, index: u64) -> Result<Bytes> {
-        match self.want(WantKind::Block(index)).outcome().await? {
-            Outcome::Block { value: Some(block), .. } => Ok(block),
-            _ => self
-                .read_block(index)?
-                .ok_or_else(|| Error::BlockNotAvailable { index, discovery_key: *self.discovery_key() }),
+        let mut pause = Duration::from_millis(1);
+        loop {
+            if let Outcome::Block { value: Some(block), .. } =
+                self.want(WantKind::Block(index)).outcome().await?
+            {
+                return Ok(block);
+            }
+            if let Some(block) = self.read_block(index)? {
+                return Ok(block);
+            }
+            // it was cleared, and the replicator has yet to hear of it: it hears of changes after they are made
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -197,8 +230,7 @@ impl Core {
     }
 
     pub(crate) fn finding_peers(&self, more: bool) {
-        let count = step(&self.0.hub.finding_peers, more);
-        self.input(Input::FindingPeers { count });
+        self.count(|hub| Input::FindingPeers { count: step(&hub.finding_peers, more) });
     }
 
     /// Whether a peer has this core open, or is about to.
@@ -206,10 +238,10 @@ impl Core {
         self.0.hub.connecting.load(Ordering::Relaxed) > 0 || !self.0.hub.links.lock().is_empty()
     }
 
-    /// A channel was opened from this side, or the peer has answered.
-    pub(crate) fn connecting(&self, more: bool) {
-        let count = step(&self.0.hub.connecting, more);
-        self.input(Input::Connecting { count });
+    /// A channel is opened from this side: until the guard is dropped, a peer is expected.
+    pub(crate) fn connecting(&self) -> Connecting {
+        self.count(|hub| Input::Connecting { count: step(&hub.connecting, true) });
+        Connecting(self.clone())
     }
 
     /// Whether a peer or somebody who waits still needs the core.
@@ -253,6 +285,12 @@ impl Core {
     /// Feeds the replicator and carries out what it answers.
     pub(crate) fn input(&self, input: Input) {
         self.inputs([input]);
+    }
+
+    /// Feeds the replicator what is counted as it is fed, and carries out what it answers.
+    pub(super) fn count(&self, input: impl FnOnce(&Hub) -> Input) {
+        self.0.hub.handle_in_order(|| input(&self.0.hub));
+        self.pump();
     }
 
     /// As [`input`](Self::input), for several at once.

@@ -6,6 +6,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use hc_replicator::Input;
+use tokio_util::sync::CancellationToken;
 
 use super::Core;
 use crate::Result;
@@ -15,6 +16,8 @@ use crate::events::Event;
 pub(super) struct Lifetime {
     sessions: AtomicUsize,
     closed: AtomicBool,
+    /// Ends what waits for the core: told right after `closed`, which is quicker to look at.
+    closing: CancellationToken,
     /// Whether the core owns its store and closes with its last session.
     alone: bool,
 }
@@ -46,7 +49,7 @@ impl Core {
 
     pub(crate) fn session_opened(&self, weak: bool) {
         if !weak && self.0.lifetime.sessions.fetch_add(1, Ordering::AcqRel) == 0 {
-            self.input(Input::Active { active: true });
+            self.tell_activity();
         }
     }
 
@@ -58,9 +61,20 @@ impl Core {
         if self.0.lifetime.alone {
             self.shut();
         } else {
-            self.input(Input::Active { active: false });
+            self.tell_activity();
         }
         self.0.lifetime.alone
+    }
+
+    /// Tells the replicator whether any session is open: what is so when it hears it, since others may open and close one
+    /// meanwhile.
+    fn tell_activity(&self) {
+        self.count(|_| Input::Active { active: self.has_sessions() });
+    }
+
+    /// Waits until the core is closed.
+    pub(crate) async fn closing(&self) {
+        self.0.lifetime.closing.cancelled().await;
     }
 
     /// Closes the core for all sessions: peers are told, waiting reads fail. The store stays open.
@@ -69,6 +83,7 @@ impl Core {
             return;
         }
         self.0.exclusive.close();
+        self.0.lifetime.closing.cancel();
         self.cancel_wants();
         self.drop_peers();
         self.emit(|| Event::Close);

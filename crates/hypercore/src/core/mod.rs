@@ -60,7 +60,7 @@ pub use conflict::Conflict;
 pub(crate) use flush::{Member, flush};
 pub(crate) use home::Home;
 pub use hub::Peer;
-pub(crate) use hub::{Hub, Waiting, WantKind};
+pub(crate) use hub::{Connecting, Hub, Waiting, WantKind};
 pub(crate) use line::NodesOf;
 pub use open::{Alias, CoreName};
 pub(crate) use state::Status;

@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::limits;
 use crate::Error;
-use crate::core::Core;
+use crate::core::{Connecting, Core};
 
 /// A connection as its tasks and its cores share it.
 pub(crate) struct Connection {
     pub(super) protocol: Mutex<hc_protocol::Connection>,
-    /// The cores that are open on it, by channel. `None` until the peer has opened the channel too.
+    /// The cores that are open on it, by channel. None comes in once the connection has ended.
     pub(super) channels: Mutex<BTreeMap<ChannelId, Attached>>,
     serves: Mutex<VecDeque<ServeJob>>,
     /// The channels whose cores asked to stop reading, because the peer asks faster than it reads.
@@ -37,15 +37,30 @@ pub(crate) struct Connection {
 /// A core on a channel.
 pub(super) struct Attached {
     pub(super) core: Core,
-    pub(super) peer: Option<PeerId>,
+    pub(super) peer: Remote,
+}
+
+/// The other end of a channel.
+pub(super) enum Remote {
+    /// Has not opened it yet.
+    Expected(Connecting),
+    Open(PeerId),
 }
 
 impl Attached {
-    /// Tells the core that its channel is gone.
+    /// Tells the core that its channel is gone. Whoever calls holds no lock of the connection.
     pub(super) fn detach(self) {
         match self.peer {
-            Some(peer) => self.core.peer_removed(peer),
-            None => self.core.connecting(false),
+            Remote::Open(peer) => self.core.peer_removed(peer),
+            Remote::Expected(connecting) => drop(connecting),
+        }
+    }
+
+    /// The peer, once it has opened the channel.
+    pub(super) const fn peer(&self) -> Option<PeerId> {
+        match self.peer {
+            Remote::Open(peer) => Some(peer),
+            Remote::Expected(_) => None,
         }
     }
 }
@@ -92,7 +107,9 @@ impl Link {
 
     /// Closes the channel; the connection stays.
     pub(crate) fn close(&self) {
-        self.connection.channels.lock().remove(&self.channel);
+        let gone = self.connection.channels.lock().remove(&self.channel);
+        // not under the lock: what it counted is told to its core
+        drop(gone);
         self.connection.protocol.lock().close_channel(self.channel);
         self.connection.resume_reading(self.channel);
         self.connection.output.notify_one();
@@ -164,20 +181,28 @@ impl Connection {
         serves.drain(..count).collect()
     }
 
-    /// Opens a core's channel from this side. Does nothing if it is open already.
+    /// Opens a core's channel from this side. Does nothing if it is open already, or if the connection has ended: nobody
+    /// would take the core off it again.
     pub(super) fn open(&self, core: &Core) {
+        // counted before anybody can end it
+        let connecting = core.connecting();
         let mut channels = self.channels.lock();
-        if channels.values().any(|attached| attached.core.discovery_key() == core.discovery_key()) {
+        let is_open = channels.values().any(|attached| attached.core.discovery_key() == core.discovery_key());
+        if is_open || self.ended.is_cancelled() {
+            drop(channels);
             return;
         }
         let opened = self.protocol.lock().open_channel(core.key());
         match opened {
             Ok(channel) => {
-                channels.insert(channel, Attached { core: core.clone(), peer: None });
+                let attached = Attached { core: core.clone(), peer: Remote::Expected(connecting) };
+                channels.insert(channel, attached);
                 drop(channels);
-                core.connecting(true);
             }
-            Err(error) => tracing::debug!(%error, "channel not opened"),
+            Err(error) => {
+                drop(channels);
+                tracing::debug!(%error, "channel not opened");
+            }
         }
         self.output.notify_one();
         // the peer may have opened it before: what it said then is waiting

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
-use super::connection::{Connection, Link};
+use super::connection::{Connection, Link, Remote};
 use super::limits;
 use super::source::CoreSource;
 use crate::Error;
@@ -109,7 +109,7 @@ impl Reader {
             Event::Message { channel, message } => {
                 let channels = self.connection.channels.lock();
                 let attached = channels.get(&channel)?;
-                let (core, peer) = (attached.core.clone(), attached.peer?);
+                let (core, peer) = (attached.core.clone(), attached.peer()?);
                 drop(channels);
                 core.feed(Input::Message { peer, message });
                 Some(core)
@@ -155,13 +155,19 @@ impl Reader {
         let core = self.connection.channels.lock().get(&channel).map(|attached| attached.core.clone());
         let Some(core) = core else { return };
         if core.is_closed() {
-            core.connecting(false);
             return link.close();
         }
-        let peer = core.peer_added(link, public_key, remote_public_key);
-        core.connecting(false);
-        if let Some(attached) = self.connection.channels.lock().get_mut(&channel) {
-            attached.peer = Some(peer);
+        let peer = core.peer_added(link.clone(), public_key, remote_public_key);
+        let mut channels = self.connection.channels.lock();
+        let attached = channels.get_mut(&channel);
+        let expected = attached.map(|attached| std::mem::replace(&mut attached.peer, Remote::Open(peer)));
+        drop(channels);
+        // the peer is there before it is no longer expected
+        drop(expected);
+        if core.is_closed() {
+            // it may have closed before it could close this with the others
+            core.peer_removed(peer);
+            link.close();
         }
     }
 

@@ -360,10 +360,11 @@ impl Hypercore {
         held.ok_or_else(|| self.core().reason_of_closing())
     }
 
-    /// A wait for peers that ends with the session's closing, when it is moved, or after the timeout.
+    /// A wait that ends when the session or its core is closed, when it is moved, or after the timeout.
     async fn within<T>(&self, timeout: Option<Duration>, wait: impl Future<Output = Result<T>>) -> Result<T> {
         let held = self.held()?;
-        let discovery_key = *self.discovery_key();
+        let core = self.core();
+        let discovery_key = *core.discovery_key();
         let left = held.branch.as_ref().map(|branch| branch.left());
         let moved = async {
             match left {
@@ -382,6 +383,7 @@ impl Hypercore {
             () = held.cancelled.cancelled() => Err(Error::RequestCancelled { discovery_key }),
             () = moved => Err(Error::SessionMoved { discovery_key }),
             done = wait => done,
+            () = core.closing() => Err(Error::RequestCancelled { discovery_key }),
             () = late => Err(Error::RequestTimeout { discovery_key }),
         }
     }

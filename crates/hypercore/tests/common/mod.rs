@@ -1,7 +1,11 @@
 //! What tests of a single core share.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+pub(crate) mod device;
+pub(crate) mod liar;
 pub(crate) mod place;
+pub(crate) mod shuffle;
+pub(crate) mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,17 +104,37 @@ pub(crate) fn ends<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'st
 
 /// As [`ends`], with a number of threads.
 pub(crate) fn ends_with<F: Future<Output = ()>>(threads: usize, test: impl FnOnce() -> F + Send + 'static) {
+    ends_within(LIMIT, threads, test);
+}
+
+/// As [`ends_with`], within a time of its own.
+pub(crate) fn ends_within<F: Future<Output = ()>>(
+    limit: Duration,
+    threads: usize,
+    test: impl FnOnce() -> F + Send + 'static,
+) {
     let (done, end) = std::sync::mpsc::channel();
     let runs = std::thread::spawn(move || {
-        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let mut builder = match threads {
+            1 => tokio::runtime::Builder::new_current_thread(),
+            _ => tokio::runtime::Builder::new_multi_thread(),
+        };
         let runtime = builder.worker_threads(threads).enable_all().build().unwrap();
         runtime.block_on(test());
         runtime.shutdown_timeout(Duration::from_secs(1));
         let _ = done.send(());
     });
-    match end.recv_timeout(LIMIT) {
-        Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("not done within {LIMIT:?}"),
+    match end.recv_timeout(limit) {
+        Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("not done within {limit:?}"),
         Ok(()) | Err(_) => runs.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+    }
+}
+
+/// A number from the environment.
+pub(crate) fn setting(name: &str, default: u64) -> u64 {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")),
+        Err(_) => default,
     }
 }
 
