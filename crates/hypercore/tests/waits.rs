@@ -35,9 +35,9 @@ fn regression_updates_end_beside_connections_that_come_and_go() {
             let update =
                 tokio::spawn(async move { session.update_with(UpdateOptions::new().wait(true)).await });
             if round % 2 == 0 {
-                ours.stop()
+                ours.stop();
             } else {
-                theirs.stop()
+                theirs.stop();
             }
             soon("an update", update).await.unwrap().unwrap();
         }
