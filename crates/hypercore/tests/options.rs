@@ -81,7 +81,11 @@ async fn overwrite_begins_anew_or_is_refused() {
         match way {
             Way::New | Way::Directory | Way::DirectoryAgain => assert_eq!(opened.unwrap().length(), 0),
             // what was signed under this key may be known to others
-            Way::Stored | Way::Open => {
+            Way::Stored => {
+                let anew = opened.unwrap();
+                assert_eq!((anew.length(), anew.fork()), (0, 1));
+            }
+            Way::Open => {
                 assert_eq!(code(opened), "STORAGE_CONFLICT", "{way:?}");
                 let still = place.opened(OpenOptions::new()).await.unwrap();
                 assert_eq!(texts(&still).await, ["0", "1", "2"], "{way:?}");
