@@ -19,6 +19,7 @@ pub struct DownloadOptions {
 #[must_use = "the download stops when this is dropped"]
 pub struct Download {
     waiting: Waiting,
+    kind: WantKind,
     endless: bool,
     /// Cancelled when the session is closed that it was made by.
     session_closed: CancellationToken,
@@ -32,7 +33,8 @@ impl Download {
         kind: WantKind,
         end: Option<u64>,
     ) -> Self {
-        Self { waiting: core.want(kind), endless: end.is_none(), session_closed, core: core.clone() }
+        let waiting = core.want(kind.clone());
+        Self { waiting, kind, endless: end.is_none(), session_closed, core: core.clone() }
     }
 
     /// Waits until all blocks of the range are stored here. A range without an end is never done.
@@ -43,7 +45,7 @@ impl Download {
         let discovery_key = *self.core.discovery_key();
         tokio::select! {
             biased;
-            done = self.waiting.outcome() => done.map(|_| ()),
+            done = self.core.fetch_all(self.waiting, self.kind) => done,
             () = self.session_closed.cancelled() => Err(Error::RequestCancelled { discovery_key }),
         }
     }

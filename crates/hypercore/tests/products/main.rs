@@ -180,6 +180,7 @@ async fn round(cases: Vec<Case>, watch: Watch) -> Vec<String> {
     failed
 }
 
+#[expect(clippy::print_stdout, reason = "a failing test shows its seed")]
 fn all_end(side: Side, place: Place) {
     let (shuffles, first) = (setting("HYPERCORE_SHUFFLES", 20), setting("HYPERCORE_SEED", 1));
     println!("{shuffles} shuffles from HYPERCORE_SEED={first} on");
