@@ -103,6 +103,12 @@ impl Replicator {
         self.tell_downloading();
     }
 
+    /// Whether something is waited for. Not if it was there when the wait began.
+    #[must_use]
+    pub fn is_waiting(&self, id: WantId) -> bool {
+        self.wants.places.contains_key(&id)
+    }
+
     /// The next thing to do, until there is nothing more to do.
     pub fn poll_output(&mut self) -> Option<Output> {
         if self.out.len() == 0 && std::mem::take(&mut self.dirty) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::*;
 use hc_crypto::{Key, KeyPair};
-use hc_protocol::wire::{Cancel, Data, Message, Range, Request, Want};
+use hc_protocol::wire::{Cancel, Data, Message, Range, Request, Sync, Want};
 use hc_protocol::{ChannelId, Connection, Event, Role, SecretStream};
 use hc_tree::{BlockProof, BlockRequest};
 
@@ -109,4 +109,49 @@ fn q3_a_server_survives_whatever_is_sent_to_its_port() {
     for words in ["at most 1024", "malformed sync"] {
         assert!(said.contains(words), "no {words:?} in:\n{said}");
     }
+}
+
+#[test]
+fn regression_a_log_is_appended_to_beside_a_peer_that_claims_more_than_there_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let key = ok(&["create", text(&store), "--name", "log"], "").trim().to_owned();
+    let (mut server, address) = Running::serve(&[text(&store), "--append-stdin", "log"]);
+    let (mut peer, channel) = Peer::open(&address, &key.parse().unwrap());
+    let far_too_many = 1 << 40;
+    let sync = Sync {
+        fork: 0,
+        length: far_too_many,
+        remote_length: 0,
+        can_upgrade: true,
+        uploading: true,
+        downloading: true,
+        has_manifest: true,
+        allow_push: false,
+    };
+    peer.connection.send(channel, &Message::Sync(sync));
+    peer.connection.send(channel, &Message::Range(Range { drop: false, start: 0, length: far_too_many }));
+    peer.pump();
+    for round in 1..=5 {
+        server.stdin.write_all(b"line\n".repeat(20).as_slice()).unwrap();
+        server.stdin.flush().unwrap();
+        // somebody else gets what was appended, and the peer hears of it
+        let copy = dir.path().join(format!("copy-{round}"));
+        wait_until("the lines are served", || {
+            let args = ["clone", &key, text(&copy), "--connect", &address, "--timeout", "10"];
+            run_with(&args, "").status.success()
+                && ok(&["cat", text(&copy)], "").lines().count() == round * 20
+        });
+        peer.pump();
+    }
+    assert!(server.is_alive(), "{}", server.said());
+    server.signal("TERM");
+    let (code, said) = server.end();
+    assert_eq!(code, Some(0), "{said}");
+    // and the log can be changed after it
+    ok(&["clear", text(&store), "0", "10"], "");
+    ok(&["truncate", text(&store), "30"], "");
+    ok(&["append", text(&store)], "last\n");
+    assert!(ok(&["cat", text(&store), "--start", "10"], "").ends_with("last\n"));
+    ok(&["verify", text(&store)], "");
 }

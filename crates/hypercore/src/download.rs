@@ -2,10 +2,12 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use crate::Result;
-use crate::core::{Waiting, WantKind};
+use tokio_util::sync::CancellationToken;
+
+use crate::core::{Core, Waiting, WantKind};
 use crate::limits::check_number;
 use crate::session::Lease;
+use crate::{Error, Result};
 
 /// How a range is downloaded.
 #[derive(Debug, Clone, Copy, Default)]
@@ -19,12 +21,22 @@ pub struct DownloadOptions {
 #[must_use = "the download stops when this is dropped"]
 pub struct Download {
     /// Or why nothing is waited for.
-    fetching: Result<(Waiting, Lease)>,
+    fetching: Result<Fetching>,
     endless: bool,
 }
 
+/// What is waited for.
+pub(crate) struct Fetching {
+    pub(crate) core: Core,
+    pub(crate) waiting: Waiting,
+    pub(crate) kind: WantKind,
+    /// Cancelled when the session is closed that it is for.
+    pub(crate) session_closed: CancellationToken,
+    pub(crate) lease: Lease,
+}
+
 impl Download {
-    pub(crate) const fn new(fetching: Result<(Waiting, Lease)>, endless: bool) -> Self {
+    pub(crate) const fn new(fetching: Result<Fetching>, endless: bool) -> Self {
         Self { fetching, endless }
     }
 
@@ -35,8 +47,13 @@ impl Download {
     /// [`Error::SessionClosed`](crate::Error::SessionClosed) if it was closed already;
     /// [`Error::BadArgument`](crate::Error::BadArgument) if no log has such blocks, or if too much is waited for already.
     pub async fn done(self) -> Result<()> {
-        let (waiting, _lease) = self.fetching?;
-        waiting.outcome().await.map(drop)
+        let Fetching { core, waiting, kind, session_closed, lease: _lease } = self.fetching?;
+        let discovery_key = *core.discovery_key();
+        tokio::select! {
+            biased;
+            done = core.fetch_all(waiting, kind) => done,
+            () = session_closed.cancelled() => Err(Error::RequestCancelled { discovery_key }),
+        }
     }
 
     /// Whether the range has no end, so that [`done`](Self::done) would wait for good.

@@ -89,9 +89,9 @@ use Happening::{Close, Connect, Fail, Leave, Resume, Suspend};
 fn orders(count: u64) -> Vec<Vec<Happening>> {
     (0..count).fold(vec![Vec::new()], |orders, _| {
         let longer = |order: Vec<Happening>| {
-            [Connect, Leave, Suspend, Resume, Fail, Close].into_iter().filter_map(move |next| {
-                (!order.contains(&next)).then(|| [order.as_slice(), &[next]].concat())
-            })
+            let others = [Connect, Leave, Suspend, Resume, Fail, Close];
+            let next = others.into_iter().filter(|next| !order.contains(next));
+            next.map(|next| [order.as_slice(), &[next]].concat()).collect::<Vec<_>>()
         };
         orders.into_iter().flat_map(longer).collect()
     })
@@ -203,6 +203,7 @@ async fn run(
     }
 }
 
+#[expect(clippy::print_stdout, reason = "a failing test shows its seed")]
 fn all_end(threads: usize) {
     let only = std::env::var("HYPERCORE_ONLY").unwrap_or_default();
     let mut runs = Vec::new();

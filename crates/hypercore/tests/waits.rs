@@ -34,11 +34,8 @@ fn regression_updates_end_beside_connections_that_come_and_go() {
             let session = copy.clone();
             let update =
                 tokio::spawn(async move { session.update_with(UpdateOptions::new().wait(true)).await });
-            if round % 2 == 0 {
-                ours.stop();
-            } else {
-                theirs.stop();
-            }
+            let stops = if round % 2 == 0 { &ours } else { &theirs };
+            stops.stop();
             soon("an update", update).await.unwrap().unwrap();
         }
         until("all peers are gone", || !copy.core().is_busy() && !writer.core().is_busy()).await;

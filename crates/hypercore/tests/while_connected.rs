@@ -131,6 +131,33 @@ fn regression_a_block_is_fetched_again_right_after_it_was_cleared() {
     });
 }
 
+#[test]
+fn regression_a_download_right_after_a_clear_brings_back_what_was_cleared() {
+    ends(|| async {
+        let (writer, _dir) = writer_in(Place::Memory, 100).await;
+        let copy = reader(&writer).await;
+        connect(&writer, &copy);
+        copy.get(0).await.unwrap();
+        // others tell the replicator of changes at the same time
+        let others = [50, 60].map(|index| {
+            let copy = copy.clone();
+            tokio::spawn(async move {
+                loop {
+                    copy.get(index).await.unwrap();
+                    copy.clear(index..index + 1).await.unwrap();
+                }
+            })
+        });
+        for round in 0..1000 {
+            copy.clear(0..2).await.unwrap();
+            let back = if round % 2 == 0 { copy.download(0..2) } else { copy.download_blocks([0, 1]) };
+            back.done().await.unwrap();
+            assert!(copy.has_range(0..2).await.unwrap(), "done without it in round {round}");
+        }
+        others.iter().for_each(tokio::task::JoinHandle::abort);
+    });
+}
+
 /// With real threads: what the others prove once may still depend on who comes first.
 #[test]
 fn all_of_it_a_thousand_times_over() {

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use compact_encoding::{Reader, put};
-use hc_replicator::wire::Message;
+use compact_encoding::{Encode, Reader, put};
+use hc_replicator::wire::{Message, Range, Sync};
 use hc_replicator::{
     ApplyFailure, Config, Input, Local, LocalState, Output, PeerId, Replicator, Served, Ticket, Time, Want,
     WantId,
@@ -283,9 +283,39 @@ fn deed(driver: &mut Driver, kind: u8, reader: &mut Reader<'_>) -> Option<Result
     Some(driver.happen((kind & 0x7f) % DEEDS, a % (1 << 52), b % (1 << 52)))
 }
 
+/// A peer that claims more than there is, and then everything that can happen to the log here.
+fn claims_more_than_there_is() -> Vec<u8> {
+    let far_too_many = 1 << 40;
+    let sync = Sync {
+        fork: 0,
+        length: far_too_many,
+        remote_length: 0,
+        can_upgrade: true,
+        uploading: true,
+        downloading: true,
+        has_manifest: true,
+        allow_push: false,
+    };
+    let range = Range { drop: false, start: 0, length: far_too_many };
+    let mut seed = vec![10];
+    for message in [Message::Sync(sync), Message::Range(range)] {
+        seed.push(u8::try_from(message.type_id()).unwrap_or_default());
+        put::buffer(&mut seed, &message.to_vec());
+    }
+    // appends, clears, truncates, appends
+    for (deed, a, b) in
+        [(2, 4, 0), (2, 40, 0), (3, 2, 7), (12, 8, 0), (2, 1, 0), (3, 0, 80), (12, 0, 0), (2, 9, 0)]
+    {
+        seed.push(0x80 | deed);
+        put::uint(&mut seed, a);
+        put::uint(&mut seed, b);
+    }
+    seed
+}
+
 fn seeds(rng: &mut Rng) -> Vec<Vec<u8>> {
     let messages = wire::messages(rng);
-    let mut seeds = Vec::new();
+    let mut seeds = vec![claims_more_than_there_is()];
     for _ in 0..150 {
         let mut seed = vec![[0, 1, 40, 200][rng.below(4)]];
         for peer in 0..PEERS as u8 {
@@ -308,4 +338,25 @@ fn seeds(rng: &mut Rng) -> Vec<Vec<u8>> {
         seeds.push(seed);
     }
     seeds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regression_a_peer_that_claims_more_than_there_is_breaks_nothing() {
+        let seed = claims_more_than_there_is();
+        let mut reader = Reader::new(&seed[1..]);
+        let mut driver = Driver::new(10);
+        let mut steps = 0;
+        while let Ok(kind) = reader.uint8() {
+            let read = if kind < 0x80 { message } else { deed };
+            read(&mut driver, kind, &mut reader).expect("all of it is read").unwrap();
+            steps += 1;
+        }
+        assert_eq!((steps, driver.fork), (10, 2), "each step is one");
+        let verdict = run(&mut Probe::default(), &seed);
+        assert!(matches!(verdict, Verdict::Accepted(_)), "{verdict:?}");
+    }
 }

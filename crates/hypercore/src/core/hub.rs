@@ -26,7 +26,9 @@ use crate::{Error, Result};
 
 /// How many outputs are taken from the replicator at once.
 const PUMP_BATCH: usize = 1024;
-/// The longest pause before a block is asked for again that the replicator thought was here.
+/// The first and the longest pause before blocks are asked for again that were cleared and that the replicator took to be here:
+/// it hears of changes after they are made.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Why a peer gives no data: it does not have it.
 const NOT_AVAILABLE: u64 = 1;
@@ -112,6 +114,15 @@ impl Hub {
         machine.handle(now, input);
     }
 
+    /// Begins a wait. Whether the replicator misses anything: it does not if it takes all of it to be here.
+    fn begin(&self, id: WantId, want: Want) -> bool {
+        check_none_held("the replicator was to be fed");
+        let now = self.now();
+        let mut machine = self.machine.lock();
+        machine.handle(now, Input::Want { id, want });
+        machine.is_waiting(id)
+    }
+
     fn outputs(&self) -> Vec<Output> {
         let mut machine = self.machine.lock();
         std::iter::from_fn(|| machine.poll_output()).take(PUMP_BATCH).collect()
@@ -144,6 +155,8 @@ impl Drop for Connecting {
 pub(crate) struct Waiting {
     core: Core,
     id: WantId,
+    /// Whether the replicator takes blocks to be here that are not: it has yet to hear that they were cleared.
+    missed: bool,
     outcome: oneshot::Receiver<Outcome>,
 }
 
@@ -177,21 +190,49 @@ impl Core {
         let hub = &self.0.hub;
         let id = WantId(hub.fresh_id());
         let (resolve, outcome) = oneshot::channel();
+        let mut missed = false;
         if !self.is_closed() {
             hub.wants.lock().insert(id, resolve);
+            let is_here = self.is_here(&kind);
             let want = match kind {
                 WantKind::Block(index) => Want::Block { index },
                 WantKind::Range { start, end, linear } => Want::Range { start, end, linear },
                 WantKind::Blocks(indices) => Want::Blocks { indices },
                 WantKind::Upgrade => Want::Update,
             };
-            self.input(Input::Want { id, want });
+            missed = !hub.begin(id, want) && !is_here;
+            self.pump();
             if self.is_closed() {
                 // it may have closed before this could be cancelled with the others
                 hub.wants.lock().remove(&id);
             }
         }
-        Waiting { core: self.clone(), id, outcome }
+        Waiting { core: self.clone(), id, missed, outcome }
+    }
+
+    /// Whether all blocks are stored that are waited for. A log that is longer, or all that is to come, never is.
+    fn is_here(&self, kind: &WantKind) -> bool {
+        match kind {
+            WantKind::Block(index) => self.has_range(*index, index.saturating_add(1)),
+            WantKind::Range { start, end: Some(end), .. } => start >= end || self.has_range(*start, *end),
+            WantKind::Blocks(indices) => self.has_blocks(indices),
+            WantKind::Range { end: None, .. } | WantKind::Upgrade => false,
+        }
+    }
+
+    /// Waits until blocks are here.
+    pub(crate) async fn fetch_all(&self, mut waiting: Waiting, kind: WantKind) -> Result<()> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let missed = waiting.missed;
+            waiting.outcome().await?;
+            if !missed {
+                return Ok(());
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            waiting = self.want(kind.clone());
+        }
     }
 
     fn give_up(&self, id: WantId) {
@@ -203,7 +244,7 @@ impl Core {
 
     /// Waits for a block from peers, or from an append.
     pub(crate) async fn fetch_block(&self, index: u64) -> Result<Bytes> {
-        let mut pause = Duration::from_millis(1);
+        let mut pause = FIRST_PAUSE;
         loop {
             if let Outcome::Block { value: Some(block), .. } =
                 self.want(WantKind::Block(index)).outcome().await?
@@ -213,7 +254,7 @@ impl Core {
             if let Some(block) = self.read_block(index)? {
                 return Ok(block);
             }
-            // it was cleared, and the replicator has yet to hear of it: it hears of changes after they are made
+            // it was cleared, and the replicator has yet to hear of it
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }

@@ -43,6 +43,11 @@ impl Core {
         self.0.state.read().bitfield().has_range(start, end)
     }
 
+    pub(crate) fn has_blocks(&self, indices: &[u64]) -> bool {
+        let state = self.0.state.read();
+        indices.iter().all(|index| state.bitfield().get(*index))
+    }
+
     /// Where the log is stored.
     pub(crate) fn disk(&self) -> CoreStorage {
         self.0.disk.clone()

@@ -7,7 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{Hypercore, Lease};
 use crate::core::WantKind;
-use crate::download::{Download, DownloadOptions, block_range, checked};
+use crate::download::{Download, DownloadOptions, Fetching, block_range, checked};
 use crate::options::UpdateOptions;
 use crate::replication::{OneCore, Replication, ReplicationBuilder, Role};
 use crate::{Error, Result};
@@ -82,9 +82,10 @@ impl Hypercore {
 
     fn downloading(&self, kind: WantKind, end: Option<u64>) -> Download {
         let fetching = checked(&kind).and_then(|()| self.held()).map(|held| {
-            let waiting = self.core().want(kind);
+            let core = self.core().clone();
+            let waiting = core.want(kind.clone());
             let lease = held.ongoing.begun(waiting.canceller());
-            (waiting, lease)
+            Fetching { core, waiting, kind, session_closed: held.cancelled.clone(), lease }
         });
         Download::new(fetching, end.is_none())
     }

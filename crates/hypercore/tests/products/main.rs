@@ -30,7 +30,7 @@ use hypercore::storage::{Storage, StorageOptions};
 use hypercore::{DiscoveryKey, Error, GetOptions, Result, UpdateOptions};
 use operations::{OPERATIONS, Operation};
 use situations::{SITUATIONS, Situation};
-use world::{BLOCKS, Side, World, block};
+use world::{Side, World, block};
 
 /// Runs at the same time.
 const AT_ONCE: usize = 64;
@@ -180,6 +180,7 @@ async fn round(cases: Vec<Case>, watch: Watch) -> Vec<String> {
     failed
 }
 
+#[expect(clippy::print_stdout, reason = "a failing test shows its seed")]
 fn all_end(side: Side, place: Place) {
     let (shuffles, first) = (setting("HYPERCORE_SHUFFLES", 20), setting("HYPERCORE_SEED", 1));
     println!("{shuffles} shuffles from HYPERCORE_SEED={first} on");
@@ -221,5 +222,4 @@ fn operations_and_situations_have_names_of_their_own() {
     let operations: std::collections::BTreeSet<_> = OPERATIONS.iter().map(|one| one.name).collect();
     let situations: std::collections::BTreeSet<_> = SITUATIONS.iter().map(|one| one.name).collect();
     assert_eq!((operations.len(), situations.len()), (OPERATIONS.len(), SITUATIONS.len()));
-    assert!(BLOCKS > 8, "situations and operations name single blocks");
 }

@@ -381,7 +381,8 @@ async fn connect_and_leave(world: &World) -> Result<()> {
         let peer = world.stranger().await;
         let [ours, theirs] = world.connect(&world.subject, &peer);
         world.pause().await;
-        if world.below(2) == 0 { ours.stop() } else { theirs.stop() }
+        let stops = if world.below(2) == 0 { &ours } else { &theirs };
+        stops.stop();
     }
     Ok(())
 }

@@ -114,7 +114,8 @@ async fn left(world: &World) {
     let ends = world.connect(&world.writer, if world.side == Side::Reader { &world.subject } else { &peer });
     world.pause().await;
     let [first, second] = &ends;
-    if world.below(2) == 0 { first.stop() } else { second.stop() }
+    let stops = if world.below(2) == 0 { &first } else { &second };
+    stops.stop();
 }
 
 /// A peer with a log of the same owner that was truncated.

@@ -14,6 +14,8 @@ use crate::common::shuffle::Shuffle;
 
 /// Blocks of the log when an operation begins.
 pub(crate) const BLOCKS: u64 = 12;
+// situations and operations name single blocks
+const _: () = assert!(BLOCKS > 9);
 /// How long an operation waits for peers that may never answer.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(150);
 
