@@ -163,7 +163,7 @@ fn regression_a_download_right_after_a_clear_brings_back_what_was_cleared() {
 fn all_of_it_a_thousand_times_over() {
     let repeats = setting("HYPERCORE_REPEATS", 1_000);
     let limit = Duration::from_secs(120 + repeats / 5);
-    ends_within(limit, 4, move || async move {
+    ends_within(limit, move || async move {
         let cases = (0..repeats).map(|_| {
             tokio::spawn(async {
                 truncate_beside_a_complete_reader(Place::Memory).await;
