@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{ends, filled, in_store, reader, until};
+use common::{connect, ends, filled, in_store, reader, until};
 use futures_util::TryStreamExt;
 use hc_storage::MemKv;
 use hypercore::storage::{Storage, StorageOptions};
@@ -131,4 +131,24 @@ fn regression_waits_that_begin_while_the_core_closes_end() {
             drop(before);
         }
     });
+}
+
+/// A session that is dropped where there is no runtime cannot set a timer; those that come after it have to.
+#[tokio::test(start_paused = true)]
+async fn regression_a_core_comes_to_rest_after_a_session_was_dropped_outside_of_the_runtime() {
+    let (storage, other_storage) = (Storage::memory().unwrap(), Storage::memory().unwrap());
+    let writer = in_store(&storage, OpenOptions::new()).await;
+    writer.append("a").await.unwrap();
+    let copy = in_store(&other_storage, OpenOptions::new().key(*writer.key())).await;
+    let core = copy.core().clone();
+    std::thread::spawn(move || drop(copy)).join().unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let again = Hypercore::from_core(core.clone(), SessionOptions::new(), None);
+    connect(&writer, &again);
+    assert_eq!(again.get(0).await.unwrap(), "a");
+    assert!(core.is_busy());
+    drop((writer, again));
+    // nobody downloads any more: after a while the channel is closed
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(!core.is_busy());
 }

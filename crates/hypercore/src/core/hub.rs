@@ -474,10 +474,11 @@ impl Core {
     fn set_alarm(&self) {
         let hub = &self.0.hub;
         let Some(Time(due)) = hub.machine.lock().next_wake() else { return };
+        // without a runtime nothing is armed: whoever pumps next does it
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if hub.alarm.fetch_min(due, Ordering::SeqCst) <= due {
             return;
         }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let core = Arc::downgrade(&self.0);
         let delay = Duration::from_millis(due.saturating_sub(hub.now().0).max(1));
         runtime.spawn(async move {

@@ -96,30 +96,29 @@ pub(crate) fn numbers(seed: u64) -> impl Iterator<Item = u64> {
 /// How long a test may take at most that would wait for good if it failed.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// Runs a test on a runtime of its own, and fails if it is not done within [`LIMIT`]: also where a thread waits for a lock
-/// that it holds, so that no timer of the runtime comes any more.
+/// Runs a test on a runtime of its own with four threads, and fails if it is not done within [`LIMIT`]: also where a thread
+/// waits for a lock that it holds, so that no timer of the runtime comes any more.
 pub(crate) fn ends<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
-    ends_with(4, test);
+    ends_within(LIMIT, test);
 }
 
-/// As [`ends`], with a number of threads.
-pub(crate) fn ends_with<F: Future<Output = ()>>(threads: usize, test: impl FnOnce() -> F + Send + 'static) {
-    ends_within(LIMIT, threads, test);
+/// A runtime with this many threads.
+pub(crate) fn runtime(threads: usize) -> tokio::runtime::Runtime {
+    let mut builder = match threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    builder.worker_threads(threads).enable_all().build().unwrap()
 }
 
-/// As [`ends_with`], within a time of its own.
+/// As [`ends`], within a time of its own.
 pub(crate) fn ends_within<F: Future<Output = ()>>(
     limit: Duration,
-    threads: usize,
     test: impl FnOnce() -> F + Send + 'static,
 ) {
     let (done, end) = std::sync::mpsc::channel();
     let runs = std::thread::spawn(move || {
-        let mut builder = match threads {
-            1 => tokio::runtime::Builder::new_current_thread(),
-            _ => tokio::runtime::Builder::new_multi_thread(),
-        };
-        let runtime = builder.worker_threads(threads).enable_all().build().unwrap();
+        let runtime = runtime(4);
         runtime.block_on(test());
         runtime.shutdown_timeout(Duration::from_secs(1));
         let _ = done.send(());

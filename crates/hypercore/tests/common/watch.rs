@@ -5,6 +5,8 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::runtime;
+
 /// How long a run may take. Each of its steps has a limit of its own, far below.
 const LONGEST: Duration = Duration::from_secs(90);
 /// How often it is looked at.
@@ -42,11 +44,7 @@ impl Watch {
         let (done, end) = channel();
         let inside = watch.clone();
         let runs = std::thread::spawn(move || {
-            let mut builder = match threads {
-                1 => tokio::runtime::Builder::new_current_thread(),
-                _ => tokio::runtime::Builder::new_multi_thread(),
-            };
-            let runtime = builder.worker_threads(threads).enable_all().build().unwrap();
+            let runtime = runtime(threads);
             let all = runtime.block_on(does(inside));
             runtime.shutdown_timeout(Duration::from_secs(1));
             let _ = done.send(());
