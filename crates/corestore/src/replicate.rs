@@ -28,7 +28,9 @@ impl Streams {
         let open: Vec<Replication> =
             self.open.lock().iter().filter(|open| !open.is_closed()).cloned().collect();
         for replication in open {
-            replication.attach_core(core).await;
+            if let Err(error) = replication.attach_core(core).await {
+                tracing::warn!(core = %core.discovery_key(), %error, "not offered on a connection");
+            }
         }
     }
 

@@ -187,3 +187,30 @@ async fn regression_a_peer_that_lets_refusals_pile_up_is_closed() {
     let why = connection.closed().await.unwrap_err().to_string();
     assert!(why.contains("unread"), "{why}");
 }
+
+#[tokio::test]
+async fn regression_large_blocks_do_not_end_the_connection_that_they_are_sent_on() {
+    // together far more than may wait to be sent, all asked for at once, on one thread
+    let core = Hypercore::memory().await.unwrap();
+    core.append_batch((0..80_u8).map(|i| vec![i; 600_000])).await.unwrap();
+    let copy = reader(&core).await;
+    let (ours, theirs) = connect(&core, &copy);
+    copy.get(0).await.unwrap();
+    let all = copy.download(..core.length()).done();
+    tokio::time::timeout(Duration::from_secs(60), all).await.unwrap().unwrap();
+    assert!(!ours.is_closed() && !theirs.is_closed());
+    assert_eq!(copy.contiguous_length(), 80);
+}
+
+#[tokio::test]
+async fn regression_a_core_that_is_attached_before_the_handshake_is_replicated() {
+    let (one, other) = (filled(2).await, filled(3).await);
+    let (copy, other_copy) = (reader(&one).await, reader(&other).await);
+    let (ours, theirs) = connect(&one, &copy);
+    ours.attach(&other).await.unwrap();
+    theirs.attach(&other_copy).await.unwrap();
+    assert_eq!(other_copy.get(2).await.unwrap(), "block 2");
+    assert_eq!(copy.get(1).await.unwrap(), "block 1");
+    other.close().await.unwrap();
+    assert_eq!(ours.attach(&other).await.unwrap_err().code(), "SESSION_CLOSED");
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hc_crypto::PublicKey;
 use hc_protocol::wire::Message;
-use hc_protocol::{ChannelId, Violation};
+use hc_protocol::{ChannelId, OpenError, Violation};
 use hc_replicator::PeerId;
 use hc_tree::ProofRequest;
 use parking_lot::Mutex;
@@ -22,6 +22,8 @@ pub(crate) struct Connection {
     /// The cores that are open on it, by channel. None comes in once the connection has ended.
     pub(super) channels: Mutex<BTreeMap<ChannelId, Attached>>,
     serves: Mutex<VecDeque<ServeJob>>,
+    /// Cores that came before the handshake was done.
+    early: Mutex<Vec<Core>>,
     /// The channels whose cores asked to stop reading, because the peer asks faster than it reads.
     paused: Mutex<BTreeSet<ChannelId>>,
     /// Wakes the writer: there are bytes to send.
@@ -127,6 +129,7 @@ impl Connection {
             protocol: Mutex::new(protocol),
             channels: Mutex::default(),
             serves: Mutex::default(),
+            early: Mutex::default(),
             paused: Mutex::default(),
             output: Notify::new(),
             work: Notify::new(),
@@ -171,9 +174,22 @@ impl Connection {
         self.paused.lock().is_empty() && self.serves.lock().len() < limits::SERVE_QUEUE
     }
 
+    /// Whether so little waits to be sent that requests are answered.
+    pub(super) fn has_room(&self) -> bool {
+        self.protocol.lock().pending_output() < limits::SERVE_HIGH_WATER
+    }
+
+    /// Takes requests back that there is no room to answer: they are the next ones.
+    pub(super) fn put_back(&self, jobs: Vec<ServeJob>) {
+        let mut serves = self.serves.lock();
+        for job in jobs.into_iter().rev() {
+            serves.push_front(job);
+        }
+    }
+
     /// The next requests to answer, if there is room for answers.
     pub(super) fn next_serves(&self) -> Vec<ServeJob> {
-        if self.protocol.lock().pending_output() >= limits::SERVE_HIGH_WATER {
+        if !self.has_room() {
             return Vec::new();
         }
         let mut serves = self.serves.lock();
@@ -181,16 +197,45 @@ impl Connection {
         serves.drain(..count).collect()
     }
 
-    /// Opens a core's channel from this side. Does nothing if it is open already, or if the connection has ended: nobody
-    /// would take the core off it again.
+    /// Opens the channels of cores that came before the handshake was done.
+    pub(super) fn open_early(&self) {
+        let early = {
+            // whoever finds the handshake not done has added its core before this
+            let _channels = self.channels.lock();
+            std::mem::take(&mut *self.early.lock())
+        };
+        for core in early {
+            self.open(&core);
+        }
+    }
+
+    /// Lets go of all cores: the connection has ended.
+    pub(super) fn detach_all(&self) {
+        self.serves.lock().clear();
+        self.early.lock().clear();
+        let gone = std::mem::take(&mut *self.channels.lock());
+        for attached in gone.into_values() {
+            attached.detach();
+        }
+    }
+
+    /// Opens a core's channel from this side, once the handshake is done. Does nothing if it is open already, or if the
+    /// connection has ended: nobody would take the core off it again.
     pub(super) fn open(&self, core: &Core) {
         // counted before anybody can end it
         let connecting = core.connecting();
         let mut channels = self.channels.lock();
-        let is_open = channels.values().any(|attached| attached.core.discovery_key() == core.discovery_key());
-        if is_open || self.ended.is_cancelled() {
+        let same =
+            channels.iter().find(|(_, attached)| attached.core.discovery_key() == core.discovery_key());
+        let same = same.map(|(channel, attached)| (*channel, attached.core.is_closed()));
+        if matches!(same, Some((_, false))) || self.ended.is_cancelled() {
             drop(channels);
             return;
+        }
+        // of the core as it was before it was closed and opened again
+        let outdated = same.and_then(|(channel, _)| Some((channel, channels.remove(&channel)?)));
+        if let Some((channel, _)) = &outdated {
+            self.protocol.lock().close_channel(*channel);
         }
         let opened = self.protocol.lock().open_channel(core.key());
         match opened {
@@ -200,9 +245,15 @@ impl Connection {
                 drop(channels);
             }
             Err(error) => {
+                if error == OpenError::NotConnected {
+                    self.early.lock().push(core.clone());
+                }
                 drop(channels);
                 tracing::debug!(%error, "channel not opened");
             }
+        }
+        if let Some((_, attached)) = outdated {
+            attached.detach();
         }
         self.output.notify_one();
         // the peer may have opened it before: what it said then is waiting

@@ -92,13 +92,15 @@ impl Replication {
     /// [`Error::SessionClosed`], [`Error::Storage`] if what the core has cannot be brought to the device.
     pub async fn attach(&self, core: &Hypercore) -> Result<()> {
         core.check_open()?;
-        self.attach_core(core.core()).await;
-        Ok(())
+        self.attach_core(core.core()).await
     }
 
     /// As [`attach`](Self::attach), for a core without a session.
-    pub async fn attach_core(&self, core: &Core) {
-        attach(&self.connection, core).await;
+    ///
+    /// # Errors
+    /// As [`attach`](Self::attach).
+    pub async fn attach_core(&self, core: &Core) -> Result<()> {
+        attach(&self.connection, core).await
     }
 
     /// The keys of the connection; none before the handshake is done.

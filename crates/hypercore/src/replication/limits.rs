@@ -14,8 +14,8 @@ pub(crate) const READ_BUFFER_MIN: usize = 8 * 1024;
 pub(crate) const SPARSE_READS: u32 = 64;
 /// The peer's requests are answered while fewer bytes than this wait to be sent.
 pub(crate) const SERVE_HIGH_WATER: usize = 1024 * 1024;
-/// A connection with more bytes than this that wait to be sent is closed: 8 MiB, beside the largest frame. Answers stop far
-/// below it; what reaches it are announcements and
+/// A connection with more bytes than this that wait to be sent is closed: 8 MiB, beside the largest frame. Answers stop below
+/// it: at [`SERVE_HIGH_WATER`], and the last ones are so many bytes again and a block. What reaches it are announcements and
 /// refusals of channels to a peer that reads nothing.
 pub(crate) const OUTPUT_MAX: usize = 8 * 1024 * 1024 + hc_protocol::limits::MAX_FRAME;
 /// How long a peer may leave bytes unread before its connection is closed.
@@ -29,4 +29,4 @@ pub(crate) const SERVE_QUEUE: usize = 4096;
 /// Cores that one connection may have being opened by discovery key at the same time; the others wait.
 pub(crate) const OPENING_MAX: usize = 128;
 
-const _: () = assert!(SERVE_HIGH_WATER < OUTPUT_MAX);
+const _: () = assert!(2 * SERVE_HIGH_WATER + hc_protocol::limits::MAX_FRAME < OUTPUT_MAX);

@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep_until};
 use super::connection::{Connection, Link, Remote};
 use super::limits;
 use super::source::CoreSource;
-use crate::Error;
 use crate::core::Core;
+use crate::{Error, Result};
 
 pub(super) struct Reader {
     connection: Arc<Connection>,
@@ -48,7 +48,6 @@ impl Reader {
             }
             self.answer_requests().await;
         }
-        self.detach_all();
     }
 
     /// What is wrong with a peer that leaves now: nothing, once it has shown who it is.
@@ -96,6 +95,7 @@ impl Reader {
                 for core in self.source.open_cores() {
                     self.attach(core);
                 }
+                self.connection.open_early();
                 None
             }
             Event::ChannelRequested { discovery_key } => {
@@ -129,7 +129,11 @@ impl Reader {
     /// Opens a core's channel from this side, once what it has is on the device.
     fn attach(&self, core: Core) {
         let connection = Arc::clone(&self.connection);
-        tokio::spawn(async move { attach(&connection, &core).await });
+        tokio::spawn(async move {
+            if let Err(error) = attach(&connection, &core).await {
+                tracing::error!(core = %core.discovery_key(), %error, "not replicated");
+            }
+        });
     }
 
     /// The peer asks for a core that is not open on this connection.
@@ -139,12 +143,12 @@ impl Reader {
         tokio::spawn(async move {
             let Ok(_permit) = opening.acquire().await else { return };
             match source.find(discovery_key).await {
-                Ok(Some(core)) => attach(&connection, &core).await,
+                Ok(Some(core)) => match attach(&connection, &core).await {
+                    Ok(()) => {}
+                    Err(error) => refuse(&connection, &discovery_key, &error),
+                },
                 Ok(None) => reject(&connection, &discovery_key),
-                Err(error) => {
-                    tracing::warn!(%discovery_key, %error, "a core that a peer asked for does not open");
-                    reject(&connection, &discovery_key);
-                }
+                Err(error) => refuse(&connection, &discovery_key, &error),
             }
         });
     }
@@ -177,15 +181,16 @@ impl Reader {
             if jobs.is_empty() {
                 return;
             }
-            super::serving::answer(&jobs);
+            super::serving::answer(&self.connection, jobs);
         }
     }
+}
 
-    fn detach_all(&self) {
-        let gone = std::mem::take(&mut *self.connection.channels.lock());
-        for attached in gone.into_values() {
-            attached.detach();
-        }
+impl Drop for Reader {
+    /// Also where the runtime ends before the connection does.
+    fn drop(&mut self) {
+        self.connection.end(None);
+        self.connection.detach_all();
     }
 }
 
@@ -224,16 +229,19 @@ impl ReadBuffer {
 }
 
 /// Opens a core's channel on a connection, once what the core has is on the device.
-pub(super) async fn attach(connection: &Connection, core: &Core) {
+pub(super) async fn attach(connection: &Connection, core: &Core) -> Result<()> {
     if core.is_closed() {
-        return;
+        return Err(core.reason_of_closing());
     }
-    match core.ready_for_peers().await {
-        Ok(()) => connection.open(core),
-        Err(error) => {
-            tracing::error!(core = %core.discovery_key(), %error, "not replicated: the sync failed");
-        }
-    }
+    core.ready_for_peers().await?;
+    connection.open(core);
+    Ok(())
+}
+
+/// Refuses a core that could not be opened for the peer.
+fn refuse(connection: &Connection, discovery_key: &DiscoveryKey, error: &Error) {
+    tracing::warn!(%discovery_key, %error, "a core that a peer asked for does not open");
+    reject(connection, discovery_key);
 }
 
 fn reject(connection: &Connection, discovery_key: &DiscoveryKey) {
