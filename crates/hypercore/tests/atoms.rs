@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{filled, named, texts, told};
+use common::{connect, ends, filled, named, reader, texts, told};
 use hypercore::{Event, Hypercore, SessionOptions};
 
 async fn within(core: &Hypercore, atom: &hypercore::Atom) -> Hypercore {
@@ -175,4 +175,50 @@ async fn d17_a_named_session_in_an_atom() {
     assert_eq!(texts(&draft).await, ["0", "1", "a"]);
     assert!(!told(&mut events).await.is_empty());
     assert_eq!(core.commit(&draft).await.unwrap().unwrap().length, 3);
+}
+
+#[tokio::test]
+async fn regression_an_atom_that_cuts_what_it_appended_tells_what_became_of_the_log() {
+    let core = filled(4).await;
+    let copy = reader(&core).await;
+    connect(&core, &copy);
+    copy.get(0).await.unwrap();
+    let mut events = core.events();
+    let atom = core.atom();
+    let inside = within(&core, &atom).await;
+    inside.append("4").await.unwrap();
+    inside.truncate(4).await.unwrap();
+    atom.flush().await.unwrap();
+    let only = |events: Vec<Event>| -> Vec<Event> {
+        let is_change = |event: &Event| matches!(event, Event::Append { .. } | Event::Truncate { .. });
+        events.into_iter().filter(is_change).collect()
+    };
+    assert_eq!(only(told(&mut events).await), [Event::Truncate { length: 4, fork: 1 }]);
+    inside.append_batch(["4", "5"]).await.unwrap();
+    inside.truncate(5).await.unwrap();
+    atom.flush().await.unwrap();
+    let expected = [Event::Truncate { length: 4, fork: 2 }, Event::Append { length: 5, byte_length: 5 }];
+    assert_eq!(only(told(&mut events).await), expected);
+    // what peers are told of is what there is
+    let late = copy.peers();
+    assert!(late.iter().all(|peer| peer.remote_length <= 5), "{late:?}");
+}
+
+#[test]
+fn regression_a_block_that_an_atom_took_away_is_fetched_again() {
+    ends(|| async {
+        let core = filled(4).await;
+        let copy = reader(&core).await;
+        connect(&core, &copy);
+        copy.get(0).await.unwrap();
+        copy.download(..4).done().await.unwrap();
+        let atom = copy.atom();
+        let inside = within(&copy, &atom).await;
+        assert_eq!(inside.clear(1..3).await.unwrap(), 2);
+        atom.flush().await.unwrap();
+        assert!(!copy.has(1).await.unwrap());
+        assert_eq!(copy.get(1).await.unwrap(), "1");
+        copy.download(..4).done().await.unwrap();
+        assert_eq!(copy.contiguous_length(), 4);
+    });
 }

@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{connect, filled, in_store, named, new_in, texts, told};
+use common::{connect, ends, filled, in_store, named, new_in, texts, told};
 use hypercore::storage::Storage;
 use hypercore::{
     CommitOptions, Encryption, Event, Hypercore, KeyPair, Manifest, OpenOptions, Prologue, SessionOptions,
@@ -284,4 +284,20 @@ async fn d22_an_encrypted_session_moves_with_a_key_that_is_good_for_both_cores()
     draft.set_encryption(Encryption::key([4; 32]));
     draft.append("c").await.unwrap();
     assert_eq!(draft.get(2).await.unwrap(), "c");
+}
+
+#[test]
+fn regression_an_atom_takes_a_session_once_wherever_it_has_moved_to() {
+    ends(|| async {
+        let (old, new, draft, _other) = two_of_a_store().await;
+        let atom = old.atom();
+        let inside = draft.session(SessionOptions::new().atom(&atom)).await.unwrap();
+        inside.append("in the atom").await.unwrap();
+        draft.move_to(&new, 3).await.unwrap();
+        let again = draft.session(SessionOptions::new().atom(&atom)).await;
+        assert_eq!(again.unwrap_err().code(), "ERR_ASSERTION");
+        assert_eq!(atom.flush().await.unwrap_err().code(), "INVALID_OPERATION");
+        assert_eq!(new.append("goes on").await.unwrap().length, 4);
+        assert_eq!(old.append("goes on").await.unwrap().length, 4);
+    });
 }

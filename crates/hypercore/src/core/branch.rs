@@ -324,15 +324,22 @@ impl Branch {
 
     /// What was not told outside of the atom yet: at most one truncation and one append, as they are in sum.
     pub(super) fn untold(&self) -> Vec<Event> {
-        let events = std::mem::take(&mut self.pending.lock().untold);
-        let cut = events.iter().filter_map(|event| match event {
+        let (events, began_with) = {
+            let mut pending = self.pending.lock();
+            let began_with = pending.began_with.as_ref().map_or(0, TreeHead::length);
+            (std::mem::take(&mut pending.untold), began_with)
+        };
+        let cuts = events.iter().filter_map(|event| match event {
             Event::Truncate { length, fork } => Some((*length, *fork)),
             _ => None,
         });
-        let cut = cut.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
-        let appended = events.iter().rev().find(|event| matches!(event, Event::Append { .. })).cloned();
+        let cut = cuts.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+        // what the atom appended itself and cut away again was never there
+        let cut = cut.map(|(length, fork)| (length.min(began_with), fork));
+        let Status { length, byte_length, .. } = self.status();
+        let appended = length > cut.map_or(began_with, |(length, _)| length);
         let cut = cut.map(|(length, fork)| Event::Truncate { length, fork });
-        cut.into_iter().chain(appended).collect()
+        cut.into_iter().chain(appended.then_some(Event::Append { length, byte_length })).collect()
     }
 
     /// Cuts the log; see [`Core::truncate`].
@@ -422,6 +429,9 @@ impl Core {
         if let Some(open) = open.as_ref().filter(|open| open.has_sessions() && !options.overwrite) {
             return Ok(Arc::clone(open));
         }
+        // what is under way in it is done first: its place on the disk is the same one
+        let held = open.clone();
+        let _held = held.as_ref().map(|open| open.writer.lock());
         let store = self.0.storage.store();
         let of_core = self.0.state.read().clone();
         let (state, disk) = match from {

@@ -37,12 +37,12 @@ pub(crate) struct Member {
 impl Member {
     /// Whether this is what an atom makes of that log.
     pub(crate) fn is_of(&self, core: &Core, branch: &Branch) -> bool {
-        let same = match (self.branch.kind(), branch.kind()) {
-            (Kind::Atomic, Kind::Atomic) => true,
+        match (self.branch.kind(), branch.kind()) {
+            (Kind::Atomic, Kind::Atomic) => self.core.discovery_key() == core.discovery_key(),
+            // whichever core the session is of by now
             (Kind::AtomicNamed(one), Kind::AtomicNamed(other)) => Arc::ptr_eq(one, other),
             _ => false,
-        };
-        same && self.core.discovery_key() == core.discovery_key()
+        }
     }
 
     /// Whether the log is still where the atom found it.
@@ -156,16 +156,6 @@ impl Member {
         Ok(())
     }
 
-    /// Blocks of the log as it is that the atom stored: a commit brought what was not here. No event tells of these.
-    fn filled(&self) -> Vec<(u64, u64)> {
-        let before = self.core.status();
-        if !self.branch.is_public() || self.branch.status().fork != before.fork {
-            return Vec::new();
-        }
-        let stored = self.branch.done().into_iter().filter(|bits| bits.set && bits.start < before.length);
-        stored.map(|bits| (bits.start, bits.end.min(before.length))).collect()
-    }
-
     /// What is written becomes what everybody sees.
     fn publish(&self, writing: &mut Writing<'_>) {
         let events = self.branch.untold();
@@ -191,6 +181,27 @@ impl Member {
                 _ => {}
             }
         }
+        self.replicate_done(writing);
+    }
+
+    /// Has the replicator told which of the blocks that the atom stored or took away are here now. No event tells of these.
+    fn replicate_done(&self, writing: &mut Writing<'_>) {
+        let (done, state) = (self.branch.done(), self.branch.state());
+        let (bitfield, length) = (state.bitfield(), state.head().length());
+        for BitChange { start, end, .. } in done {
+            let (mut at, end) = (start, end.min(length));
+            while at < end {
+                let stored = bitfield.get(at);
+                let next = if stored { Some(bitfield.first_unset(at)) } else { bitfield.first_set(at) };
+                let stop = next.map_or(end, |next| next.min(end));
+                writing.replicate(if stored {
+                    Local::Stored { start: at, end: stop }
+                } else {
+                    Local::Cleared { start: at, end: stop }
+                });
+                at = stop;
+            }
+        }
     }
 }
 
@@ -204,7 +215,11 @@ pub(crate) fn flush(members: &[Member], write: impl FnOnce() -> Result<()>) -> R
         Kind::AtomicNamed(parent) => Some(parent),
         _ => None,
     });
-    let parents: Vec<_> = parents.map(|parent| parent.writer().lock()).collect();
+    let mut parents: Vec<&Arc<Branch>> = parents.collect();
+    // each once, and in one order for everybody
+    parents.sort_by_key(|parent| Arc::as_ptr(parent));
+    parents.dedup_by_key(|parent| Arc::as_ptr(parent));
+    let parents: Vec<_> = parents.into_iter().map(|parent| parent.writer().lock()).collect();
     let branches: Vec<_> = members.iter().map(|member| member.branch.writer().lock()).collect();
     for member in members {
         member.check_parent()?;
@@ -217,11 +232,7 @@ pub(crate) fn flush(members: &[Member], write: impl FnOnce() -> Result<()>) -> R
     write()?;
     for member in members {
         if let Some(writing) = writing.of(|core| core.is(&member.core)) {
-            let filled = member.filled();
             member.publish(writing);
-            for (start, end) in filled {
-                writing.replicate(Local::Stored { start, end });
-            }
         }
         member.branch.settle();
     }
