@@ -72,9 +72,8 @@ impl Registry {
         }
         let expired: Vec<DiscoveryKey> =
             cores.iter().filter(|(_, entry)| entry.strikes >= IDLE_STRIKES).map(|(key, _)| *key).collect();
-        let expired: Vec<Entry> = expired.iter().filter_map(|key| cores.remove(key)).collect();
-        drop(cores);
-        for entry in expired {
+        // while the list is locked: nobody is handed one that is about to close
+        for entry in expired.iter().filter_map(|key| cores.remove(key)) {
             entry.core.shut();
         }
     }

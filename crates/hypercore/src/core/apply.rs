@@ -56,19 +56,20 @@ impl Core {
         writing.emit_if_longer(before);
     }
 
-    /// Verifies and stores what the application got elsewhere, all or nothing. How many proofs could be used.
+    /// Verifies and stores what the application got elsewhere, all or nothing; but a proof of a higher fork among the first
+    /// ones is followed for itself. How many proofs could be used.
     pub(crate) fn apply_proofs(&self, proofs: Vec<Proof>) -> Result<usize> {
         if self.needs_repair() {
             return self.repair_with_any(proofs);
         }
         let discovery_key = *self.discovery_key();
         let mut writing = self.writing();
-        let before = self.status().length;
         let mut used = 0;
         let mut proofs = proofs.into_iter().peekable();
         while let Some(proof) = proofs.next_if(|proof| proof.fork > self.status().fork) {
             used += usize::from(writing.reorganise(&proof)?);
         }
+        let before = self.status().length;
         let mut staged = self.nothing_staged();
         for mut proof in proofs {
             let manifest = proof.manifest.take();
@@ -345,6 +346,7 @@ impl Writing<'_> {
             write.auth(&auth);
         }
         drop(state);
+        self.check_open()?;
         core.0.disk.commit(write)?;
         let learned = verifier.is_some();
         let head = signature.map(|signature| (head, signature));

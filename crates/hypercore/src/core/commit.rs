@@ -83,6 +83,7 @@ impl Core {
             write.join(given);
             disk
         });
+        writing.check_open()?;
         self.0.disk.commit(write)?;
         if let Some(committed) = committed {
             writing.take_over(committed);

@@ -127,11 +127,17 @@ impl Writing<'_> {
         self.effect(Effect::Replicate(Update { news, head }));
     }
 
+    /// Fails if the core was closed: it may be open again by now, and what is known here outdated.
+    pub(super) fn check_open(&self) -> Result<()> {
+        if self.host().is_closed() { Err(self.host().reason_of_closing()) } else { Ok(()) }
+    }
+
     /// Writes a change and takes it over.
     ///
     /// # Errors
     /// If it could not be written: then nothing has changed.
     pub(super) fn commit_planned(&mut self, planned: Planned) -> Result<()> {
+        self.check_open()?;
         self.host().0.disk.commit(planned.write)?;
         self.take_over(planned.committed);
         Ok(())

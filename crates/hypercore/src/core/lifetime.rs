@@ -77,6 +77,11 @@ impl Core {
         self.0.lifetime.closing.cancelled().await;
     }
 
+    /// Waits until the change that is under way is done. Of a core that is closed it is the last one.
+    pub(crate) fn finish_changes(&self) {
+        drop(self.writing());
+    }
+
     /// Closes the core for all sessions: peers are told, waiting reads fail. The store stays open.
     pub fn shut(&self) {
         if self.0.lifetime.closed.swap(true, Ordering::AcqRel) {

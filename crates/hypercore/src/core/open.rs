@@ -173,9 +173,6 @@ impl Core {
         let conflict = super::Conflict::load(&disk)?;
         let core = Self::assemble(storage, disk, key, discovery_key, state, options, alone);
         *core.0.conflict.write() = conflict;
-        if let Some(claim) = claim {
-            claim.opened(&core);
-        }
         if core.0.storage.is_read_only() {
             return match &options.group {
                 Some(topic) if core.group() != Some(*topic) => Err(hc_storage::StorageError::ReadOnly.into()),
@@ -188,6 +185,10 @@ impl Core {
         }
         if let Some(topic) = &options.group {
             core.set_group(topic)?;
+        }
+        // others find it only now: before this it was not known whether it may be written
+        if let Some(claim) = claim {
+            claim.opened(&core);
         }
         Ok(core)
     }

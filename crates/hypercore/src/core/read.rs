@@ -124,6 +124,7 @@ impl Core {
     }
 
     pub(crate) fn clear_marks(&self) -> Result<()> {
+        let _writing = self.writing();
         let mut write = self.0.disk.write();
         write.clear_marks();
         self.0.disk.commit(write)?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use hc_tree::TreeHead;
 
 use super::Core;
+use super::effects::Writing;
 use super::line::{Planned, Signing};
 use super::state::Committed;
 use crate::{Error, Result};
@@ -106,53 +107,60 @@ impl Core {
     /// known of, so that what it signs contradicts nothing that peers were told.
     pub(crate) fn recover_alone(&self) -> Result<()> {
         self.check_conflict()?;
-        let left = self.leave_fork()?;
-        self.set_recovering(0)?;
+        let mut writing = self.writing();
+        let left = writing.leave_fork()?;
+        writing.set_recovering(0)?;
         if let Some((length, fork)) = left {
-            // told only now: a head of a core that is recovering is not noted
-            self.writing().truncated(length, fork);
+            writing.truncated(length, fork);
         }
         Ok(())
     }
 
+    /// Notes that the core is recovering since a time, or (0) that it is not.
+    pub(crate) fn set_recovering(&self, since: u64) -> Result<()> {
+        self.writing().set_recovering(since)
+    }
+}
+
+impl Writing<'_> {
     /// Goes to the next fork with the log as it is, if it is signed here. Its length and fork then.
-    fn leave_fork(&self) -> Result<Option<(u64, u64)>> {
-        let mut writing = self.writing();
-        let state = self.0.state.read();
+    fn leave_fork(&mut self) -> Result<Option<(u64, u64)>> {
+        let core = self.host();
+        let state = core.0.state.read();
         if state.hints().recovering == 0 || state.lost().is_some() {
             return Ok(None);
         }
         let Some(pair) = state.key_pair().cloned() else { return Ok(None) };
         let (length, present) = (state.head().length(), state.head().fork());
-        let told = self.0.storage.told(self.discovery_key()).map_or(0, |told| told.fork);
-        let fork = self.next_fork(present.max(told), None)?;
+        let told = core.0.storage.told(core.discovery_key()).map_or(0, |told| told.fork);
+        let fork = core.next_fork(present.max(told), None)?;
         let planned = if length > 0 {
-            match self.line(&state).truncate(length, fork, &Signing::Pair(pair)) {
+            match core.line(&state).truncate(length, fork, &Signing::Pair(pair)) {
                 // it takes others to sign: then they decide
                 Err(Error::BadArgument(_)) => return Ok(None),
                 planned => planned?,
             }
         } else {
             let timestamp = crate::now_millis();
-            let mut write = self.0.disk.write();
+            let mut write = core.0.disk.write();
             write.begin(fork, timestamp);
             let head = Some((TreeHead::empty(fork), Vec::new()));
             Planned { write, committed: Committed { head, timestamp, ..Committed::default() } }
         };
         drop(state);
-        writing.commit_planned(planned)?;
+        self.commit_planned(planned)?;
         Ok(Some((length, fork)))
     }
 
-    /// Notes that the core is recovering since a time, or (0) that it is not.
-    pub(crate) fn set_recovering(&self, since: u64) -> Result<()> {
-        let mut writing = self.writing();
-        let hints = hc_storage::Hints { recovering: since, ..*self.0.state.read().hints() };
-        writing.store_hints(hints)?;
+    /// As [`Core::set_recovering`].
+    pub(super) fn set_recovering(&mut self, since: u64) -> Result<()> {
+        let core = self.host();
+        let hints = hc_storage::Hints { recovering: since, ..*core.0.state.read().hints() };
+        self.store_hints(hints)?;
         if since == 0 {
             // from here on this is what counts
-            self.note_present_head();
-            self.0.storage.sync_blocking()?;
+            core.note_present_head();
+            core.0.storage.sync_blocking()?;
         }
         Ok(())
     }

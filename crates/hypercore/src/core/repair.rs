@@ -134,7 +134,10 @@ impl Core {
         writing.emit(|| Event::Repairing);
         let done = writing.recover_roots(&lost, proof);
         match &done {
-            Ok(()) => writing.emit(|| Event::Repaired),
+            Ok(()) => {
+                writing.look_for_losses();
+                writing.emit(|| Event::Repaired);
+            }
             Err(failure) => {
                 let reason = match failure {
                     Failure::Proof(error) => error.to_string(),
@@ -143,24 +146,27 @@ impl Core {
                 writing.emit(|| Event::RepairFailed { reason });
             }
         }
-        drop(writing);
-        done?;
-        self.look_for_losses();
-        Ok(Some(lost.length))
-    }
-
-    /// Now that the head is whole it can be compared with what peers were told.
-    fn look_for_losses(&self) {
-        let found = self.was_set_back().and_then(|set_back| {
-            if set_back && self.recovering() == 0 { self.set_recovering(crate::now_millis()) } else { Ok(()) }
-        });
-        if let Err(error) = found {
-            tracing::error!(core = %self.discovery_key(), %error, "not compared with what peers were told");
-        }
+        done.map(|()| Some(lost.length))
     }
 }
 
 impl Writing<'_> {
+    /// Now that the head is whole it is compared with what peers were told, before anybody can go on from it.
+    fn look_for_losses(&mut self) {
+        let core = self.host();
+        let found = core.was_set_back().and_then(|set_back| match (set_back, core.recovering()) {
+            (true, 0) => self.set_recovering(crate::now_millis()),
+            (false, 0) if core.may_be_watched() => {
+                core.note_present_head();
+                Ok(())
+            }
+            _ => Ok(()),
+        });
+        if let Err(error) = found {
+            tracing::error!(core = %core.discovery_key(), %error, "not compared with what peers were told");
+        }
+    }
+
     /// Stores roots, and has the replicator told of the log that is whole again.
     fn recover_roots(&mut self, lost: &HeadRecord, proof: &Proof) -> Result<(), Failure> {
         let core = self.host();

@@ -36,6 +36,9 @@ pub struct Storage {
     /// Whether there is anything to sync: an engine in memory never loses what it has before the process ends.
     volatile: bool,
     syncing: tokio::sync::Mutex<()>,
+    /// Held while notes are taken, the engine is synced and the notes are written: so that an older note never follows a newer
+    /// one, and nothing is written once the directory is another's.
+    sync_turn: Mutex<()>,
     /// What peers were told, of a store in a directory.
     witness: Option<Witness>,
     /// The highest forks of logs that are gone, of a store that has no witness.
@@ -130,6 +133,7 @@ impl Storage {
             read_only: options.read_only,
             volatile,
             syncing: tokio::sync::Mutex::new(()),
+            sync_turn: Mutex::new(()),
             witness: None,
             spent: Mutex::default(),
             adopted: options.adopt,
@@ -189,6 +193,12 @@ impl Storage {
     }
 
     fn sync_now(&self) -> Result<()> {
+        let _turn = self.sync_turn.lock();
+        self.sync_in_turn()
+    }
+
+    /// As [`sync_now`](Self::sync_now). Whoever calls has the turn.
+    fn sync_in_turn(&self) -> Result<()> {
         let notes = self.witness.as_ref().map(Witness::take).unwrap_or_default();
         let synced = if self.volatile { Ok(()) } else { self.store.sync() };
         match (&self.witness, synced) {
@@ -342,7 +352,8 @@ impl Storage {
     pub async fn close(self: &Arc<Self>) -> Result<()> {
         let storage = Arc::clone(self);
         blocking(move || {
-            let noted = if storage.has_notes() { storage.sync_now() } else { Ok(()) };
+            let _turn = storage.sync_turn.lock();
+            let noted = if storage.has_notes() { storage.sync_in_turn() } else { Ok(()) };
             storage.store.close()?;
             noted
         })

@@ -34,20 +34,30 @@ impl OpenCores {
     /// Takes the right to open a core, or finds it open. Waits while somebody else opens it.
     pub(crate) fn claim(self: &Arc<Self>, core: DiscoveryKey) -> Claimed {
         // outlives the lock: the last one to hold a core takes it out of here
-        let found: Option<Core>;
+        let claimed: Result<Core, Option<Core>>;
         {
             let mut cores = self.cores.lock();
             while matches!(cores.get(&core), Some(None)) {
                 self.changed.wait(&mut cores);
             }
-            found = cores.get(&core).and_then(|there| there.as_ref()?.upgrade()).map(Core::from_inner);
-            if found.as_ref().is_none_or(Core::is_closed) {
+            let found = cores.get(&core).and_then(|there| there.as_ref()?.upgrade()).map(Core::from_inner);
+            claimed = match found {
+                Some(open) if !open.is_closed() => Ok(open),
+                closed => Err(closed),
+            };
+            if claimed.is_err() {
                 cores.insert(core, None);
             }
         }
-        match found.filter(|found| !found.is_closed()) {
-            Some(found) => Claimed::Open(found),
-            None => Claimed::Free(Some(Claim { of: Arc::clone(self), core })),
+        match claimed {
+            Ok(open) => Claimed::Open(open),
+            Err(closed) => {
+                let claim = Claim { of: Arc::clone(self), core };
+                if let Some(closed) = closed {
+                    closed.finish_changes();
+                }
+                Claimed::Free(Some(claim))
+            }
         }
     }
 

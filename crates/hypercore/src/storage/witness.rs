@@ -64,12 +64,15 @@ struct State {
     spent: BTreeMap<DiscoveryKey, u64>,
     /// What is to be written with the next sync.
     pending: BTreeMap<DiscoveryKey, Told>,
+    /// How often notes were taken that are neither written nor put back yet.
+    taken: usize,
     lines: usize,
     file: Option<File>,
 }
 
 impl State {
     fn put_back(&mut self, notes: BTreeMap<DiscoveryKey, Told>) {
+        self.taken = self.taken.saturating_sub(usize::from(!notes.is_empty()));
         for (core, told) in notes {
             // what was noted since is newer
             self.pending.entry(core).or_insert(told);
@@ -117,12 +120,16 @@ impl Witness {
 
     /// Whether something was noted that is not written yet.
     pub(crate) fn has_notes(&self) -> bool {
-        !self.state.lock().pending.is_empty()
+        let state = self.state.lock();
+        !state.pending.is_empty() || state.taken > 0
     }
 
-    /// What was noted up to now.
+    /// Takes what was noted up to now: to be [written](Self::write) or [put back](Self::put_back).
     pub(crate) fn take(&self) -> BTreeMap<DiscoveryKey, Told> {
-        std::mem::take(&mut self.state.lock().pending)
+        let mut state = self.state.lock();
+        let notes = std::mem::take(&mut state.pending);
+        state.taken = state.taken.saturating_add(usize::from(!notes.is_empty()));
+        notes
     }
 
     /// Forgets a core.
@@ -173,8 +180,9 @@ impl Witness {
         let count = notes.len();
         state.told.extend(notes.iter().map(|(core, told)| (*core, *told)));
         let written = self.append(&mut state, &text, count);
-        if written.is_err() {
-            state.put_back(notes);
+        match &written {
+            Ok(()) => state.taken = state.taken.saturating_sub(1),
+            Err(_) => state.put_back(notes),
         }
         written
     }
