@@ -101,6 +101,28 @@ async fn with_sync_user_data_is_acknowledged_after_the_sync() {
 }
 
 #[tokio::test]
+async fn regression_with_sync_a_draft_is_acknowledged_after_the_sync() {
+    let (device, core) = writer(Durability::Sync).await;
+    core.append_batch(["a", "b", "c"]).await.unwrap();
+    let draft = core.session(SessionOptions::new().name("draft")).await.unwrap();
+    let unsynced = || device.unsynced.load(Ordering::SeqCst);
+    draft.append("d").await.unwrap();
+    assert_eq!(unsynced(), 0, "an append");
+    draft.truncate(2).await.unwrap();
+    assert_eq!(unsynced(), 0, "a truncation");
+    draft.append("e").await.unwrap();
+    draft.clear(2..3).await.unwrap();
+    assert_eq!(unsynced(), 0, "a clear");
+    draft.catch_up(3).await.unwrap();
+    assert_eq!(unsynced(), 0, "catching up");
+    // an atom has nothing to bring to the device before it is flushed
+    let atom = core.atom();
+    core.session(SessionOptions::new().atom(&atom)).await.unwrap().append("f").await.unwrap();
+    atom.flush().await.unwrap();
+    assert_eq!(unsynced(), 0, "a flush");
+}
+
+#[tokio::test]
 async fn with_sync_an_append_is_acknowledged_after_the_sync() {
     let (device, core) = writer(Durability::Sync).await;
     core.append("one").await.unwrap();

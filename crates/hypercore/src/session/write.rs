@@ -1,12 +1,13 @@
 //! Changing a log: appending, cutting, clearing, committing.
 
 use std::ops::RangeBounds;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::held::Held;
 use super::{Appended, Hypercore};
-use crate::core::{Blocks, CommitTerms, Kind, Signer};
+use crate::core::{Blocks, Branch, CommitTerms, Kind, Signer};
 use crate::download::block_range;
 use crate::limits::check_number;
 use crate::options::{AppendOptions, CommitOptions, TruncateOptions};
@@ -19,7 +20,8 @@ impl Hypercore {
     ///
     /// # Errors
     /// [`Error::SessionNotWritable`], [`Error::BlockTooLarge`], [`Error::SessionClosed`], [`Error::Storage`]. The log is
-    /// then as it was.
+    /// then as it was; but with [`Durability::Sync`](crate::Durability::Sync) a sync that fails is an error of a block that is
+    /// in the log, of a store that takes nothing more before it is opened again.
     pub async fn append(&self, block: impl Into<Bytes>) -> Result<Appended> {
         self.append_blocks(vec![block.into()], AppendOptions::new()).await
     }
@@ -117,10 +119,25 @@ impl Hypercore {
         }
     }
 
+    /// Changes a log beside the public one, and waits as long as a change has to be waited for. What is in an atom waits for its
+    /// flush.
+    async fn change<T: Send + 'static>(
+        &self,
+        branch: Arc<Branch>,
+        change: impl FnOnce(&Branch) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let stored = !branch.is_atomic();
+        let done = blocking(move || change(&branch)).await?;
+        if stored {
+            self.core().acknowledged().await?;
+        }
+        Ok(done)
+    }
+
     async fn append_asked(&self, held: &Held, asked: Blocks) -> Result<Appended> {
         let appended = match held.branch.clone() {
             None => self.core().append(asked).await?,
-            Some(branch) => blocking(move || branch.append(asked)).await?,
+            Some(branch) => self.change(branch, |branch| branch.append(asked)).await?,
         };
         let padding = appended.length.saturating_mul(held.padding(self.core()));
         Ok(Appended { byte_length: appended.byte_length.saturating_sub(padding), ..appended })
@@ -189,7 +206,7 @@ impl Hypercore {
         let signer = self.signer(&held, options.key_pair, options.signature, held.draft().is_some())?;
         let fork = options.fork;
         match held.branch.clone() {
-            Some(branch) => blocking(move || branch.truncate(length, fork, &signer)).await,
+            Some(branch) => self.change(branch, move |branch| branch.truncate(length, fork, &signer)).await,
             None => {
                 self.recovered(&held).await?;
                 self.core().truncate(length, fork, signer).await
@@ -216,7 +233,7 @@ impl Hypercore {
         self.core().check_roots()?;
         match held.branch.clone() {
             None => self.core().clear(range.start, end).await,
-            Some(branch) => blocking(move || branch.clear(range.start, end)).await,
+            Some(branch) => self.change(branch, move |branch| branch.clear(range.start, end)).await,
         }
     }
 
@@ -291,6 +308,6 @@ impl Hypercore {
     pub async fn catch_up(&self, length: u64) -> Result<()> {
         let branch = self.held()?.draft().cloned();
         let branch = branch.ok_or_else(|| Error::Assertion("only named sessions can catch up".into()))?;
-        blocking(move || branch.catch_up(length)).await
+        self.change(branch, move |branch| branch.catch_up(length)).await
     }
 }

@@ -5,7 +5,8 @@
 //! change may want to make another one, and would wait for the writer for good if the thread that tells it still held it.
 //!
 //! What always holds:
-//! - nothing is delivered by a thread that holds a writer, of whichever core; debug builds panic where it would be
+//! - no effect is delivered by a thread that holds a writer, of whichever core; debug builds panic where it would be. (Who
+//!   listens to a named session, or to what an atom makes of a log, is told in place: that calls nobody.)
 //! - effects are delivered in the order of the changes, by one thread at a time
 //! - an append that was queued is committed by whoever holds the writer next, without anybody waiting for the others
 //! - after a failed change nothing is held, queued or half told
