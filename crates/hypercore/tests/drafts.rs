@@ -308,3 +308,22 @@ async fn regression_d17_a_read_that_waits_gets_the_block_that_a_commit_in_an_ato
     assert_eq!((copy.contiguous_length(), texts(&copy).await.concat()), (4, "0123".into()));
     assert_eq!(common::told(&mut events).await, [], "the log is not longer than before");
 }
+
+#[tokio::test]
+async fn regression_a_snapshot_of_a_draft_takes_nothing_from_a_log_that_the_draft_has_left() {
+    let core = filled(3).await;
+    let draft = named(&core, "draft").await;
+    draft.append_batch(["x", "y"]).await.unwrap();
+    let snapshot = draft.snapshot().await.unwrap();
+    draft.catch_up(3).await.unwrap();
+    core.append_batch(["3", "4"]).await.unwrap();
+    assert_eq!(texts(&snapshot).await, ["0", "1", "2", "x", "y"]);
+    draft.append("z").await.unwrap();
+    let later = draft.snapshot().await.unwrap();
+    let atom = core.atom();
+    let inside = draft.session(SessionOptions::new().atom(&atom)).await.unwrap();
+    inside.truncate(1).await.unwrap();
+    atom.flush().await.unwrap();
+    assert_eq!((later.length(), later.signed_length()), (4, 1));
+    assert_eq!(texts(&later).await, ["0", "1", "2", "z"]);
+}

@@ -356,11 +356,16 @@ impl Branch {
         self.pending.lock().sealed.retain(|(start, _)| *start < length);
         self.written_by(signer, None);
         drop(writing);
+        self.cut_snapshots(length);
+        self.tell(Event::Truncate { length, fork });
+        Ok(())
+    }
+
+    /// Tells snapshots of a named session that it was cut.
+    pub(super) fn cut_snapshots(&self, length: u64) {
         if let Kind::Named(name) = &self.kind {
             self.core().0.branches.cut(length, Some(name));
         }
-        self.tell(Event::Truncate { length, fork });
-        Ok(())
     }
 
     /// Takes blocks away; and how many there were.
@@ -403,6 +408,7 @@ impl Branch {
         self.take_over(committed);
         drop(writing);
         if shared < before.length {
+            self.cut_snapshots(shared);
             self.tell(Event::Truncate { length: shared, fork });
         }
         if shared < length {

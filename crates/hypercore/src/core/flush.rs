@@ -163,6 +163,9 @@ impl Member {
             let disk = self.branch.disk().over(Arc::clone(parent.disk().kv()));
             parent.become_now(Now { state: self.branch.state(), disk });
             for event in events {
+                if let Event::Truncate { length, .. } = event {
+                    parent.cut_snapshots(length);
+                }
                 parent.tell(event);
             }
             return;
