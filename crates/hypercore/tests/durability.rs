@@ -59,6 +59,10 @@ async fn what_cannot_be_synced_is_never_announced() {
     core.append("two").await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(reader.length(), 1);
+    // but it is tried again where the store still takes something
+    device.broken.store(false, Ordering::SeqCst);
+    let blocks = tokio::time::timeout(Duration::from_secs(20), reader.get(1)).await.unwrap();
+    assert_eq!(blocks.unwrap(), "two");
 }
 
 /// A peer is served up to the head that was announced, however long the log is by then.

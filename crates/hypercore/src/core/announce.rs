@@ -11,14 +11,16 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use hc_replicator::Local;
+use hc_storage::StorageError;
 use parking_lot::Mutex;
 
 use super::Core;
 use super::effects::{News, Update};
 use super::state::SignedHead;
-use crate::Result;
+use crate::{Error, Result};
 
 /// What the replicator is to hear, and whether somebody is bringing it to the device.
 pub(super) struct Announcer {
@@ -72,6 +74,20 @@ impl Waiting {
     }
 }
 
+/// What follows an attempt to announce.
+#[derive(PartialEq, Eq)]
+enum Next {
+    /// Nothing: everything was announced, or nothing more ever will be.
+    Done,
+    /// More came meanwhile.
+    More,
+    /// It failed, and may succeed later.
+    Retry,
+}
+
+/// How long after a failure the next attempt follows.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// Whether peers hear of a head of our own by this.
 const fn tells_of_head(update: &Update) -> bool {
     matches!(update.news, News::Local(Local::Appended { .. } | Local::Truncated { .. }))
@@ -103,9 +119,10 @@ impl Core {
                 runtime.spawn(async move {
                     loop {
                         core.cover_waiting();
-                        let synced = core.0.storage.sync().await;
-                        if !core.announce_covered(synced) {
-                            return;
+                        match core.announce_covered(core.0.storage.sync().await) {
+                            Next::Done => return,
+                            Next::More => {}
+                            Next::Retry => tokio::time::sleep(RETRY).await,
                         }
                     }
                 });
@@ -113,8 +130,11 @@ impl Core {
             // a handle was dropped outside of the runtime: there is nobody to leave it to
             Err(_) => loop {
                 self.cover_waiting();
-                if !self.announce_covered(self.0.storage.sync_blocking()) {
-                    return;
+                match self.announce_covered(self.0.storage.sync_blocking()) {
+                    Next::More => {}
+                    Next::Done => return,
+                    // whoever changes the log next tries again
+                    Next::Retry => return self.0.announcer.waiting.lock().syncing = false,
                 }
             },
         }
@@ -126,24 +146,26 @@ impl Core {
         waiting.covered = waiting.updates.len();
     }
 
-    /// Announces what a sync covered. Whether more came meanwhile.
-    fn announce_covered(&self, synced: Result<()>) -> bool {
+    /// Announces what a sync covered.
+    fn announce_covered(&self, synced: Result<()>) -> Next {
         let mut waiting = self.0.announcer.waiting.lock();
         if let Err(error) = synced {
-            // peers keep what they know; nothing more can be written before the store is opened again
-            tracing::error!(core = %self.discovery_key(), %error, "not announced: the sync failed");
-            waiting.syncing = false;
-            return false;
+            tracing::error!(core = %self.discovery_key(), %error, "not announced yet: the sync failed");
+            let over = matches!(error, Error::Storage(StorageError::Poisoned | StorageError::Closed));
+            // peers keep what they know: a store whose own sync failed takes nothing more before it is opened again. Where only
+            // the note beside it could not be written, there may be room for it later
+            waiting.syncing = !over && !self.is_closed();
+            return if waiting.syncing { Next::Retry } else { Next::Done };
         }
         let covered = waiting.covered;
         let mut told = waiting.take(covered);
         told.extend(waiting.take_harmless());
         waiting.syncing = !waiting.updates.is_empty();
-        let more = waiting.syncing;
+        let next = if waiting.syncing { Next::More } else { Next::Done };
         self.tell_replicator(&mut waiting, told);
         drop(waiting);
         self.pump();
-        more
+        next
     }
 
     /// Tells the replicator; from here on peers are served up to the head that it then knows.
