@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::Core;
 use crate::Result;
 use crate::events::Event;
+use crate::storage::Claimed;
 
 #[derive(Default)]
 pub(super) struct Lifetime {
@@ -105,6 +106,13 @@ impl Core {
 
     /// Takes away everything that the store has of the core, which is closed.
     pub(crate) fn purge(&self) -> Result<()> {
+        // nobody opens it meanwhile; whoever has since it was closed loses it too
+        let _claim = loop {
+            match self.0.storage.claim(*self.discovery_key()) {
+                Claimed::Free(claim) => break claim,
+                Claimed::Open(core) => core.shut(),
+            }
+        };
         let _writing = self.writing();
         super::open::spend(&self.0.storage, &self.0.disk)?;
         self.0.storage.store().purge(&self.0.disk)?;

@@ -137,23 +137,30 @@ impl Core {
         alone: bool,
     ) -> Result<Self> {
         let storage = Arc::clone(storage);
-        blocking(move || Self::open_blocking(storage, name, &options, alone)).await
+        blocking(move || Self::open_blocking(storage, &name, &options, alone)).await
     }
 
     fn open_blocking(
         storage: Arc<Storage>,
-        name: CoreName,
+        name: &CoreName,
         options: &OpenOptions,
         alone: bool,
     ) -> Result<Self> {
         check_durability(&storage, options)?;
-        let disk = found_or_created(&storage, name, options, alone)?;
-        let claim = match storage.claim(*disk.discovery_key()) {
-            Claimed::Free(claim) => claim,
-            Claimed::Open(core) => {
-                let (manifest, group) = core.joined(options)?;
-                core.learn(manifest, group)?;
-                return Ok(core);
+        let (disk, claim) = loop {
+            let found = found_or_created(&storage, name, options, alone)?;
+            match storage.claim(*found.discovery_key()) {
+                Claimed::Free(claim) => {
+                    // unless it was purged before it was claimed
+                    if let Some(disk) = storage.store().resume_core(found.discovery_key())? {
+                        break (disk, claim);
+                    }
+                }
+                Claimed::Open(core) => {
+                    let (manifest, group) = core.joined(options)?;
+                    core.learn(manifest, group)?;
+                    return Ok(core);
+                }
             }
         };
         let auth = agree(&disk, options)?;
@@ -248,7 +255,7 @@ impl Core {
 /// What is stored of the core that is asked for, or a new one.
 fn found_or_created(
     storage: &Storage,
-    name: CoreName,
+    name: &CoreName,
     options: &OpenOptions,
     alone: bool,
 ) -> Result<CoreStorage> {
@@ -333,7 +340,7 @@ pub(super) fn spend(storage: &Storage, disk: &CoreStorage) -> Result<()> {
 }
 
 /// Makes the core that the options describe.
-fn create(storage: &Storage, name: CoreName, options: &OpenOptions) -> Result<CoreStorage> {
+fn create(storage: &Storage, name: &CoreName, options: &OpenOptions) -> Result<CoreStorage> {
     let key_pair = match (&options.key_pair, options.key.is_some() || options.manifest.is_some()) {
         (Some(pair), _) => Some(pair.clone()),
         (None, true) => None,
@@ -361,7 +368,7 @@ fn create(storage: &Storage, name: CoreName, options: &OpenOptions) -> Result<Co
     // those of another log than the core's own are that log's
     let session = &options.session;
     let user_data = if session.target.is_same() { session.user_data.clone() } else { Vec::new() };
-    let init = CoreInit { key, manifest, key_pair, alias: name.alias, user_data };
+    let init = CoreInit { key, manifest, key_pair, alias: name.alias.clone(), user_data };
     let disk = storage.store().create_core(&init)?;
     Ok(disk)
 }
