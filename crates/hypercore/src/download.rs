@@ -43,9 +43,9 @@ impl Download {
     /// Waits until all blocks of the range are stored here. A range without an end is never done.
     ///
     /// # Errors
-    /// [`Error::RequestCancelled`](crate::Error::RequestCancelled) if the session closes first, and
-    /// [`Error::SessionClosed`](crate::Error::SessionClosed) if it was closed already;
-    /// [`Error::BadArgument`](crate::Error::BadArgument) if no log has such blocks, or if too much is waited for already.
+    /// [`Error::RequestCancelled`] if the session closes first, and
+    /// [`Error::SessionClosed`] if it was closed already;
+    /// [`Error::BadArgument`] if no log has such blocks, or if too much is waited for already.
     pub async fn done(self) -> Result<()> {
         let Fetching { core, waiting, kind, session_closed, lease: _lease } = self.fetching?;
         let discovery_key = *core.discovery_key();

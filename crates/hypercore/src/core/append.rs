@@ -1,7 +1,7 @@
 //! Appending: blocks that the owner signs become one batch.
 //!
 //! A lone append runs at once, on the task that asked for it; only large ones, and those that wait for a sync, leave the async
-//! threads. Where the [writer](super::writer) is taken appends queue: whoever releases it makes one batch of all that wait,
+//! threads. Where the writer (`core/writer`) is taken appends queue: whoever releases it makes one batch of all that wait,
 //! under one signature, and the others find their answer when they come to wait for it.
 //!
 //! Blocks are encrypted here, by the writer: the place of a block in the log and the fork are part of how it is encrypted, and

@@ -1,5 +1,5 @@
 //! What a change of a core means for others: [`Effect`]s, collected while the writer is held and delivered after it is
-//! released (see [`writer`](super::writer)).
+//! released (see `core/writer`).
 //!
 //! What takes a change over into memory (`commit_planned`, `take_over`, `become_state`) is a method of the held writer, and
 //! so is everything that notes an effect. The replicator hears of a change of the log in no other way.
