@@ -1,7 +1,9 @@
 //! Every check of the project, one after the other. Stops at the first that fails.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
 use std::process::Stdio;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::{
@@ -81,6 +83,9 @@ fn print_table(table: &[(&str, Duration, bool)]) {
     }
 }
 
+/// A test that waits for good ends with this: for so long nothing has ended. Tests that run for long say so every minute.
+const SILENCE: Duration = Duration::from_secs(1200);
+
 /// Runs tests, shows what they print and adds up their closing lines.
 fn cargo_test(args: &[&str], tests: &mut Tests) -> Outcome {
     let mut all = vec!["test", "--locked"];
@@ -88,24 +93,51 @@ fn cargo_test(args: &[&str], tests: &mut Tests) -> Outcome {
     let mut cargo = shell::program("cargo", &all);
     // whoever asks for everything gets everything: the tests with Node are not left out here
     cargo.env_remove("HYPERCORE_SKIP_NODE");
-    let mut child = cargo.stdout(Stdio::piped()).spawn().map_err(|error| error.to_string())?;
+    // a group of their own: cargo, and the tests that it started
+    let mut child =
+        cargo.stdout(Stdio::piped()).process_group(0).spawn().map_err(|error| error.to_string())?;
     let output = child.stdout.take().ok_or("cargo test has no output")?;
-    for line in BufReader::new(output).lines() {
-        let line = line.map_err(|error| error.to_string())?;
+    let (send, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines() {
+            if send.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let mut running = String::new();
+    loop {
+        let line = match lines.recv_timeout(SILENCE) {
+            Ok(line) => line.map_err(|error| error.to_string())?,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                shell::run("kill", &["-KILL", "--", &format!("-{}", child.id())])?;
+                return Err(format!("no test has ended for {} s; {running}", SILENCE.as_secs()));
+            }
+        };
         // whoever reads us may be gone
         let _ = writeln!(std::io::stdout(), "{line}");
-        if let Some(result) = line.strip_prefix("test result: ") {
-            let count = |word: &str| -> u64 {
-                let part = result.split([';', '.']).find(|part| part.trim_end().ends_with(word));
-                part.and_then(|part| part.split_whitespace().next()?.parse().ok()).unwrap_or(0)
-            };
-            tests.passed += count("passed");
-            tests.failed += count("failed");
-            tests.ignored += count("ignored");
+        tests.add(&line);
+        if line.contains("has been running for") || line.contains("Running ") {
+            running = line;
         }
     }
     let status = child.wait().map_err(|error| error.to_string())?;
     if status.success() { Ok(()) } else { Err("tests failed".into()) }
+}
+
+impl Tests {
+    /// Adds what the closing line of a test program says.
+    fn add(&mut self, line: &str) {
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        let count = |word: &str| -> u64 {
+            let part = result.split([';', '.']).find(|part| part.trim_end().ends_with(word));
+            part.and_then(|part| part.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+        };
+        self.passed += count("passed");
+        self.failed += count("failed");
+        self.ignored += count("ignored");
+    }
 }
 
 /// The library without RocksDB: no C++ is built, and the in-memory engine does the same.
