@@ -185,6 +185,11 @@ fn add(write: &mut CoreWrite, core: &CoreStorage, part: &Part) -> (bool, Records
     }
 }
 
+/// The nodes of a change, as they are stored.
+fn node_records(data: u64, nodes: &[Node]) -> Records {
+    nodes.iter().map(|node| (keys::tree_node(data, node.index), node.to_vec())).collect()
+}
+
 /// As [`add`], for parts with a head.
 fn add_head(write: &mut CoreWrite, data: u64, part: &Part) -> (bool, Records) {
     match part.clone() {
@@ -194,8 +199,10 @@ fn add_head(write: &mut CoreWrite, data: u64, part: &Part) -> (bool, Records) {
             batch.append_all(&blocks);
             let draft = batch.finish().draft(kept.clone());
             write.draft(&draft, &blocks, timestamp);
-            let record = head_record(draft.change().head(), &kept, timestamp);
-            (fits(&[fork, timestamp]), vec![(keys::head(data), record)])
+            let mut records = vec![(keys::head(data), head_record(draft.change().head(), &kept, timestamp))];
+            records.extend(node_records(data, draft.change().nodes()));
+            records.extend((0..).zip(&blocks).map(|(n, block)| (keys::block(data, n), block.to_vec())));
+            (fits(&[fork, timestamp]), records)
         }
         Part::Commit { fork, node, block, timestamp } => {
             let CoreInit { key, manifest, key_pair, .. } = init(None);
@@ -205,11 +212,12 @@ fn add_head(write: &mut CoreWrite, data: u64, part: &Part) -> (bool, Records) {
             let signed = batch.finish().sign(&verifier, &key_pair.unwrap()).unwrap();
             let beyond = Node { index: node.0, size: node.1, hash: TreeHead::empty(0).hash() };
             write.commit(&signed, &[beyond], &[(block, Bytes::from("block"))], timestamp);
-            let records = vec![
+            let mut records = node_records(data, signed.change().nodes());
+            records.extend([
                 (keys::head(data), head_record(signed.change().head(), signed.signature(), timestamp)),
                 (keys::tree_node(data, beyond.index), beyond.to_vec()),
                 (keys::block(data, block), b"block".to_vec()),
-            ];
+            ]);
             (fits(&[fork, timestamp, node.0, node.1, block]), records)
         }
         Part::CatchUp { fork, dependency: (data_pointer, length), timestamp } => {
@@ -250,6 +258,9 @@ proptest! {
             }
             if let Part::UserData(name, None) = part {
                 expected.remove(&*keys::user_data(core.pointers().data, name));
+            }
+            if let Part::GroupUpdate { group, before, .. } = part {
+                expected.remove(&*keys::group_update(*group, *before, core.pointers().core));
             }
             if let Part::Local(name, None) = part {
                 expected.remove(&*keys::local(core.pointers().data, name));
