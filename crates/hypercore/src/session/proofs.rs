@@ -123,7 +123,8 @@ impl Hypercore {
         Ok(self.apply_proofs(vec![proof]).await? > 0)
     }
 
-    /// As [`apply_proof`](Self::apply_proof) for several, stored in one batch, all or none. How many could be used.
+    /// As [`apply_proof`](Self::apply_proof) for several, stored in one batch, all or none; but proofs of a higher fork that
+    /// come first are followed one by one, each in a batch of its own. Returns how many could be used.
     ///
     /// # Errors
     /// As [`apply_proof`](Self::apply_proof).
