@@ -319,3 +319,21 @@ async fn b4_a_tree_that_is_broken_on_the_disk_is_an_error_that_says_so() {
     put(7, Some(root));
     assert_eq!(in_store(&storage, OpenOptions::new()).await.length(), 11);
 }
+
+#[tokio::test]
+async fn regression_a_block_that_is_lost_on_the_disk_is_not_waited_for() {
+    let storage = Storage::memory().unwrap();
+    let core = common::new_in(&storage, 1).await;
+    core.append_batch(["a", "b"]).await.unwrap();
+    let mut batch = hc_storage::WriteBatch::new();
+    batch.delete(hc_storage::keys::block(core_data(&storage, &core), 0));
+    storage.store().kv().commit(batch).unwrap();
+    let got = tokio::time::timeout(std::time::Duration::from_secs(20), core.get(0)).await;
+    assert_eq!(got.unwrap().unwrap_err().code(), "BLOCK_NOT_AVAILABLE");
+    assert_eq!(core.get(1).await.unwrap(), "b");
+}
+
+/// Where the log of a core has its data.
+fn core_data(storage: &Storage, core: &hypercore::Hypercore) -> u64 {
+    storage.store().resume_core(core.discovery_key()).unwrap().unwrap().pointers().data
+}

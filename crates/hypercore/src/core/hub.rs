@@ -254,10 +254,20 @@ impl Core {
             if let Some(block) = self.read_block(index)? {
                 return Ok(block);
             }
+            if self.is_lost(index)? {
+                return Err(Error::BlockNotAvailable { index, discovery_key: *self.discovery_key() });
+            }
             // it was cleared, and the replicator has yet to hear of it
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// Whether a block is noted as stored, and is not there: no peer is asked for it. Looked at twice, since it may be cleared
+    /// and fetched again meanwhile.
+    fn is_lost(&self, index: u64) -> Result<bool> {
+        let noted = || self.has_range(index, index.saturating_add(1));
+        Ok(noted() && self.read_block(index)?.is_none() && noted())
     }
 
     /// Waits until peers said whether there is a longer log, and takes it over.
